@@ -11,7 +11,9 @@ from transload.app.restricting import chosen, to_item, with_target_tag
 from transload.catalog.selected import Selected
 from transload.errors import NotFound, SelectionEmpty, TransloadError, UsageError, at_side
 from transload.oci import Name, Reference
-from transload.planning import Item
+from transload.oci.cosign import subject_of
+from transload.oci.referrers import is_fallback
+from transload.planning import Item, Referrers
 from transload.planning.plan import PlannedImage
 from transload.ports import Source
 from transload.report.texts import count
@@ -33,7 +35,17 @@ def everything(
         names = list(names_under(source, origin.prefix, tagless, counted))
         if not names:
             raise nothing_there(source, origin)
-    return items_of(sorted(names), origin, job), tuple(_tagless_notes(tagless))
+    lists = frozenset() if job.images else frozenset(name for name in names if is_fallback(name.tag))
+    signatures = not job.images and job.referrers is Referrers.LEFT
+    wanted = (name for name in names if name not in lists and not (signatures and subject_of(name.tag)))
+    return items_of(sorted(wanted), origin, job), (*_tagless_notes(tagless), *_list_notes(len(lists)))
+
+
+def _list_notes(lists: int) -> Iterator[str]:
+    """Lists of referrers under tags, for registries without the API, are no images: a target has lists of its own."""
+    if lists:
+        are = "1 tag has a list" if lists == 1 else f"{lists} tags have lists"
+        yield f"{are} of referrers and no image: referrers come with their image, and the target gets lists of its own"
 
 
 def _tagless_notes(repositories: list[str]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 
@@ -12,6 +13,14 @@ from transload.limits import INDEX_DEPTH, KNOWN_MANIFESTS, REFERRERS_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.imagelayout import Entry
 from transload.wording import in_words
+
+FALLBACK = re.compile(r"sha256-([0-9a-f]{64})|sha512-([0-9a-f]{64})")
+"""A tag whose index lists the referrers of a manifest (distribution specification, "Referrers Tag Schema")."""
+
+
+def is_fallback(tag: str | None) -> bool:
+    """Whether a tag has the look of one with a list of referrers."""
+    return tag is not None and FALLBACK.fullmatch(tag) is not None
 
 
 @frozen

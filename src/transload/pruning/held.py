@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 
 from attrs import evolve, field, frozen
@@ -10,8 +9,7 @@ from attrs import evolve, field, frozen
 from transload.errors import TransloadError
 from transload.oci import Digest, Manifest, Name
 from transload.oci.cosign import subject_of
-
-_FALLBACK = re.compile(r"sha256-([0-9a-f]{64})|sha512-([0-9a-f]{64})")
+from transload.oci.referrers import FALLBACK, is_fallback
 
 
 def by_beginning(manifests: Iterable[Digest]) -> dict[str, Digest]:
@@ -28,7 +26,7 @@ def companion_of(tag: str | None, longer: Mapping[str, Digest]) -> Digest | None
     subject = subject_of(tag)
     if subject is not None:
         return subject
-    form = _FALLBACK.fullmatch(tag) if tag else None
+    form = FALLBACK.fullmatch(tag) if tag else None
     if form is None:
         return None
     if form[1]:
@@ -38,7 +36,7 @@ def companion_of(tag: str | None, longer: Mapping[str, Digest]) -> Digest | None
 
 def is_companion(tag: str | None) -> bool:
     """Whether a tag accompanies a manifest, by its look: it goes and stays with that one."""
-    return subject_of(tag) is not None or bool(tag and _FALLBACK.fullmatch(tag))
+    return subject_of(tag) is not None or is_fallback(tag)
 
 
 @frozen(kw_only=True)

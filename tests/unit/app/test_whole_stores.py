@@ -10,9 +10,11 @@ from transload.app.network import Network
 from transload.app.selection import select
 from transload.app.settings import Environment
 from transload.app.stores import Logins, Stores
+from transload.cli.main import main
 from transload.errors import UsageError
 from transload.layout import LayoutStore
-from transload.testing.images import fill, image
+from transload.planning import Referrers
+from transload.testing.images import artifact, fill, image, signature
 from transload.threads import Cancellation
 
 
@@ -56,3 +58,31 @@ def test_a_selection_brings_its_open_store_along(folder: Path) -> None:
             selection = select(job, stores, Cancellation())
             assert selection.sources == {origin.locator: stores.source(origin)}
             assert {item.source_store for item in selection.items} == {origin.locator}
+
+
+def test_lists_of_referrers_are_no_images_and_signatures_are_left_on_demand(folder: Path) -> None:
+    """A target that gets the source's list would lose what its own has, and get it again each night."""
+    store, signed = LayoutStore(folder), image("a:1")
+    encoded = signed.digest.encoded
+    fill(store, artifact("a list"), "a", f"sha256-{encoded}")
+    fill(store, artifact("cosign"), "a", f"sha256-{encoded}.sig")
+    fill(store, signature(signed), "a")
+    everything = {"a:1", "a:2", "b:1", ":v1"}
+    assert set(items(folder, "oci:out")) == everything | {f"a:sha256-{encoded}.sig"}
+    assert set(items(folder, "oci:out", referrers=Referrers.LEFT)) == everything
+    named = f"a:sha256-{encoded}"
+    assert set(items(folder, "oci:out", images=(named,))) == {named}
+
+
+def test_a_store_with_signatures_is_copied_once_and_for_all(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store, signed = LayoutStore(folder), image("a:1")
+    tag = f"sha256-{signed.digest.encoded}"
+    fill(store, artifact("a list"), "a", tag)
+    fill(store, artifact("cosign"), "a", f"{tag}.sig")
+    words = ["mirror", "--from", f"oci:{folder}", "--to", f"oci:{folder.parent / 'copy'}"]
+    assert main(words) == 0
+    told = capsys.readouterr()
+    assert "5 copied" in told.out
+    assert "1 tag has a list of referrers and no image" in told.err + told.out
+    assert main(words) == 0
+    assert "5 unchanged" in capsys.readouterr().out
