@@ -128,6 +128,12 @@ def test_wrong_words_are_refused_by_name(
     assert (ran.code, told in " ".join(ran.err.split())) == (code, True), ran.told
 
 
+def test_nothing_to_verify_is_said(shell: Shell) -> None:
+    ran = shell("verify", "--policy", write_policy(shell, 'prefix: "", mode: skip'))
+    assert ran.code == 2
+    assert "nothing says what should be verified" in ran.err
+
+
 def test_a_target_that_does_not_answer_is_not_unsigned(shell: Shell) -> None:
     policy = write_policy(shell, 'prefix: "", mode: skip')
     ran = shell("verify", "127.0.0.1:1/app:v1", "--policy", policy)

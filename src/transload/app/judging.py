@@ -147,7 +147,7 @@ def _verdict(judge: Judge, place: _Place, published: Published) -> Verdict:
     except TransloadError as error:
         rule = published.rule(judge.policy)
         if is_wrong(error):
-            return Verdict(rule=rule, problem=f"the list of what is said to sign it: {error.message}")
+            return Verdict(rule=rule, problem=f"its signatures cannot be read: {error.message}")
         if rule is None or rule.mode is not Mode.WARN:
             raise
         return Verdict(rule=rule, problem=f"its signatures could not be asked for: {error.message}")

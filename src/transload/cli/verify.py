@@ -23,9 +23,10 @@ from transload.cli.console import say, say_notes, show_result, width_of
 from transload.cli.flags import LoginFlags, RunFlags, WantedFlags
 from transload.cli.gather import gather, gather_logins, tell_the_same
 from transload.cli.output import OutputFormat
+from transload.cli.prompts import is_interactive
 from transload.cli.session import Session, open_session
 from transload.cli.trusting import TrustFlags, named_policies, policy_named
-from transload.errors import TransloadError, UsageError
+from transload.errors import SettingMissing, TransloadError, UsageError
 from transload.oci import Name
 from transload.report.problem import Problem, problem_lines, without_subject
 from transload.report.styled import Meaning, Styled, beside, folded
@@ -189,6 +190,9 @@ def _registry_alone(wanted: WantedFlags, environment: Environment) -> tuple[Loca
     if wanted.origin:
         return None
     if not wanted.sets:
+        if not wanted.to and not environment.incumbent and not is_interactive():
+            hint = "name a registry, an image there, a folder or a bundle: transload verify registry.local/arcdata …"
+            raise SettingMissing("nothing says what should be verified", hint=hint)
         location = Location.parse(wanted.to) if wanted.to else None
         return (location, None) if location and location.kind == "registry" else None
     is_target = len(wanted.sets) == 1 and wanted.to is None

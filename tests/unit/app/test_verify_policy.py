@@ -189,7 +189,7 @@ def test_a_list_of_referrers_that_never_ends_refuses_the_image(mirror: MemorySto
     endless = fails("referrers", lambda: ManifestInvalid(f"more than {REFERRERS} referrers"))
     bundles = Signer("bundles.pub")
     checked = alone(FaultyStore(mirror, [endless]), policy(rule("", bundles)), only=Name("shop/app", "v1"))
-    told = f"the list of what is said to sign it: more than {REFERRERS} referrers"
+    told = f"its signatures cannot be read: more than {REFERRERS} referrers"
     assert problem(checked, "shop/app:v1") == told
     assert checked.exit_code == 7
 
