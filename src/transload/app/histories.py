@@ -86,7 +86,7 @@ def histories_of(
 
     def read(name: Name) -> History | TransloadError:
         try:
-            return read_history(store, name, key, cancellation)
+            return read_history(store, name, key, cancellation, with_gates=False)
         except (Interrupted, HostGivenUp):
             raise
         except TransloadError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ from transload.bundle.format.keys import PublicKey
 from transload.catalog.selected import join
 from transload.errors import LimitExceeded, NotFound, ReferenceInvalid, TransloadError, UsageError
 from transload.files import local_errors, read_file
-from transload.limits import RECEIPT_BYTES, RECEIPT_VALUES
+from transload.limits import ENVELOPE_BYTES, RECEIPT_BYTES, RECEIPT_VALUES
 from transload.oci import Descriptor, Digest, Manifest, Name, Reference, verified
 from transload.oci.reference import shown
 from transload.ports import Source
+from transload.report import gateattestation
 from transload.report.foundrecord import FoundRecord
 from transload.report.transferrecord import ARTIFACT_TYPE, PREDICATE_TYPE, RECEIPT_TYPE
 from transload.report.transferrecord import shown as target_shown
@@ -26,17 +28,51 @@ from transload.trust.statement import Statement
 
 _RECORDS = 1000  # a run each day for three years
 _RECORD_BYTES = 256 << 10  # the record of one image has three thousand; this is for very many checks
-_THREADS = 8
 HINT = "mirror and push attach one with --record-at-target"
 
 
 @frozen(kw_only=True)
+class _Kind:
+    """What is looked for at an image: its name for people, its types, and how much of it is read at a time."""
+
+    name: str
+    plural: str
+    artifact_type: str
+    predicate_type: str
+    limit: int
+    threads: int
+
+
+_RECORD = _Kind(
+    name="a transfer record",
+    plural="transfer records",
+    artifact_type=ARTIFACT_TYPE,
+    predicate_type=PREDICATE_TYPE,
+    limit=_RECORD_BYTES,
+    threads=8,
+)
+_GATE = _Kind(
+    name="what a gate said",
+    plural="attestations of gates",
+    artifact_type=gateattestation.ARTIFACT_TYPE,
+    predicate_type=gateattestation.PREDICATE_TYPE,
+    limit=ENVELOPE_BYTES,
+    threads=2,  # each may have 16 MiB
+)
+
+
+@frozen(kw_only=True)
 class History:
-    """The records of one image, oldest first. `image` is its name, `digest` what it stands for."""
+    """The records of one image, oldest first. `image` is its name, `digest` what it stands for.
+
+    `gates` is what gates said of it, as records whose predicate is that of docs/formats/gate-attestation.md, without
+    the text that the program wrote.
+    """
 
     image: str
     digest: Digest
     records: tuple[FoundRecord, ...]
+    gates: tuple[FoundRecord, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The `history` object of docs/formats/json-output.md."""
@@ -44,16 +80,18 @@ class History:
             "image": self.image,
             "digest": self.digest,
             "records": [found.to_json() for found in self.records],
+            "gates": [found.to_json() for found in self.gates],
         }
 
     @property
     def holds(self) -> bool:
-        """Whether there is a record that counts, and nothing is wrong with any of this target.
+        """Whether something counts, and nothing is wrong with what is of this target.
 
         What came along from elsewhere has other signers, and is nobody's failure here.
         """
-        good = any(found.problem is None for found in self.records)
-        return good and not any(found.problem for found in self.records if not found.carried)
+        everything = (*self.records, *self.gates)
+        good = any(found.problem is None for found in everything)
+        return good and not any(found.problem for found in everything if not found.carried)
 
 
 def is_file(text: str) -> bool:
@@ -109,41 +147,52 @@ def history_of(
     what reading raises, but what is wrong with one record is told of it.
     """
     history = read_history(store, name, key, cancellation)
-    if not history.records:
+    if not (history.records or history.gates):
         raise NotFound(f"{name} has no transfer record at {store.locator}", subject=str(name), hint=HINT)
     return history
 
 
 def read_history(
-    store: Source, name: Name, key: PublicKey | None = None, cancellation: Cancellation | None = None
+    store: Source,
+    name: Name,
+    key: PublicKey | None = None,
+    cancellation: Cancellation | None = None,
+    *,
+    with_gates: bool = True,
 ) -> History:
-    """The same, perhaps without a record."""
+    """The same, perhaps without a record; without `with_gates` only the records are read."""
     image = store.resolve(name)
     referrers = store.refers.referrers(name.repository, image.digest) if store.refers else ()
-    listed = [referrer for referrer in referrers if referrer.artifact_type == ARTIFACT_TYPE]
-    if len(listed) > _RECORDS:
-        raise LimitExceeded(f"{name} has {len(listed)} transfer records, the limit is {_RECORDS}", subject=str(name))
+    records, gates = (
+        [referrer for referrer in referrers if referrer.artifact_type == kind.artifact_type]
+        for kind in (_RECORD, _GATE)
+    )
 
-    def found(referrer: Descriptor) -> FoundRecord:
-        return _found(store, name.repository, referrer, image.digest, key)
+    def found(listed: list[Descriptor], kind: _Kind) -> tuple[FoundRecord, ...]:
+        if len(listed) > _RECORDS:
+            raise LimitExceeded(f"{name} has {len(listed)} {kind.plural}, the limit is {_RECORDS}", subject=str(name))
+        each = partial(_found, store, name.repository, kind=kind, image=image.digest, key=key)
+        return tuple(sorted(in_parallel(each, listed, kind.threads, cancellation), key=_when))
 
-    records = in_parallel(found, listed, _THREADS, cancellation)
-    return History(image=str(name), digest=image.digest, records=tuple(sorted(records, key=_when)))
+    gated = found(gates, _GATE) if with_gates else ()
+    return History(image=str(name), digest=image.digest, records=found(records, _RECORD), gates=gated)
 
 
 def _when(found: FoundRecord) -> tuple[str, str]:
     return (str(found.record.get("finishedOn", "")), found.digest)
 
 
-def _found(store: Source, repository: str, referrer: Descriptor, image: Digest, key: PublicKey | None) -> FoundRecord:
+def _found(
+    store: Source, repository: str, referrer: Descriptor, *, kind: _Kind, image: Digest, key: PublicKey | None
+) -> FoundRecord:
     bare = FoundRecord(digest=referrer.digest, verified=None if key is None else False)
     try:
         manifest = store.fetch(Name(repository, None, referrer.digest))
         layer = _layer(manifest)
         if layer is None or manifest.subject is None or manifest.subject.digest != image:
-            return evolve(bare, problem="it is not a transfer record of this image")
-        content = _content(store, repository, layer)
-        found = judged(bare, content, key, lambda said: _misfit(said, image))
+            return evolve(bare, problem=f"it is not {kind.name} of this image")
+        content = _content(store, repository, layer, kind.limit)
+        found = _without_text(judged(bare, content, key, lambda said: _misfit(said, image, kind)))
         named = found.record.get("target")
         return evolve(found, carried=isinstance(named, str) and named != target_shown(store.locator))
     except TransloadError as error:
@@ -152,10 +201,19 @@ def _found(store: Source, repository: str, referrer: Descriptor, image: Digest, 
         return evolve(bare, problem=error.message)
 
 
-def _misfit(said: Statement, image: Digest) -> str | None:
-    if said.predicate_type != PREDICATE_TYPE:
-        return _unknown_type(said) or "it is a receipt"
-    return None if said.is_about(image) else "it is the record of another image"
+def _without_text(found: FoundRecord) -> FoundRecord:
+    """The same without what a program wrote, which can be 4 MiB."""
+    output = found.record.get("output")
+    if not isinstance(output, dict):
+        return found
+    said = {name: value for name, value in output.items() if name != "text"}
+    return evolve(found, record={**found.record, "output": said})
+
+
+def _misfit(said: Statement, image: Digest, kind: _Kind) -> str | None:
+    if said.predicate_type == kind.predicate_type:
+        return None if said.is_about(image) else "it is about another image"
+    return _unknown_type(said) or f"it is not {kind.name}"
 
 
 def _layer(manifest: Manifest) -> Descriptor | None:
@@ -164,8 +222,8 @@ def _layer(manifest: Manifest) -> Descriptor | None:
     return layers[0] if len(layers) == len(manifest.layers) == 1 else None
 
 
-def _content(store: Source, repository: str, layer: Descriptor) -> bytes:
-    if layer.size > _RECORD_BYTES:
-        raise LimitExceeded(f"it has {layer.size} bytes, the limit is {_RECORD_BYTES}", subject=layer.digest)
+def _content(store: Source, repository: str, layer: Descriptor, limit: int) -> bytes:
+    if layer.size > limit:
+        raise LimitExceeded(f"it has {layer.size} bytes, the limit is {limit}", subject=layer.digest)
     with store.open(repository, layer) as chunks:
         return verified(chunks, layer.digest, layer.size)

@@ -33,6 +33,7 @@ from transload.planning.ageing import GoingBack, compared, moving_among
 from transload.planning.compressing import CompressedStore
 from transload.planning.survey import Surveyed
 from transload.ports import Source
+from transload.report.gateattestation import ARTIFACT_TYPE as GATE_ARTIFACT_TYPE
 from transload.report.texts import count
 from transload.threads import Cancellation
 from transload.transfer import Journal, Outcome
@@ -183,8 +184,20 @@ def _bundle_notes(bundle: BundleStore, plan: Plan, job: Job, carrier: Carrier | 
         yield f"the transfer record that the bundle carries does not count: {carrier.record.problem}"
     if job.policy is None and carries_hints(bundle.ledger):
         yield "this bundle carries a policy as a hint, which decides nothing: give your own with --policy"
+    yield from _carried_notes(plan)
     yield from _prerequisite_notes(plan, bundle.ledger)
     yield from volume_notes(bundle)
+
+
+def _carried_notes(plan: Plan) -> Iterator[str]:
+    """A note on what gates of the sender said: nobody should take that for a check of this side."""
+    said = {
+        manifest.subject.digest
+        for manifest in plan.manifests.values()
+        if manifest.subject is not None and manifest.artifact_type == GATE_ARTIFACT_TYPE
+    }
+    if said:
+        yield f"what gates of the sender said comes with {count(len(said), 'image')}: it is no check of this side"
 
 
 def _prerequisite_notes(plan: Plan, ledger: Ledger) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from transload.cli.console import say_notes, show_result, width_of
 from transload.cli.ledgers import BundleView
 from transload.cli.output import OutputFormat
 from transload.cli.session import Session, open_session
-from transload.errors import SelectionEmpty, UsageError
+from transload.errors import SelectionEmpty, TransloadError, UsageError
 from transload.report.styled import Styled, folded
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def list_(carried: str, reading: Carried, output: OutputFormat, quiet: bool) -> 
             lacking_recovery=store.lacking_recovery,
             record=record_in(store),
             hints=read_hints(store),
+            gated=_gated(store),
         )
         lacking = list(store.lacking())
         if not session.output.document("bundle", **view.to_json(volume.subject for volume in lacking)):
@@ -64,6 +66,18 @@ def list_(carried: str, reading: Carried, output: OutputFormat, quiet: bool) -> 
             show_result(line for volume in lacking for line in _problem(volume, width))
             say_notes(ending_notes(store))
     return _PROBLEM if store.verified and view.record is not None and view.record.problem else 0
+
+
+def _gated(store: BundleStore) -> int:
+    """How many images come with what gates of the sender said of them, as far as that can be read."""
+    from transload.report.gateattestation import ARTIFACT_TYPE
+
+    said = 0
+    for entry in store.ledger.images:
+        with suppress(TransloadError):  # a volume is missing, which is told
+            referrers = store.referrers(entry.image.name.repository, entry.image.root.digest)
+            said += any(referrer.artifact_type == ARTIFACT_TYPE for referrer in referrers)
+    return said
 
 
 def _problem(volume: CheckedPart, width: int | None) -> list[Styled]:

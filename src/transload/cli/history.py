@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,13 +19,12 @@ from transload.cli.flags import LoginFlags
 from transload.cli.gather import gather_logins
 from transload.cli.output import Output, OutputFormat
 from transload.cli.session import open_session
-from transload.report.recordfacts import facts_of, short_facts
+from transload.report.recordfacts import facts_of, gate_facts, short_facts
 from transload.report.styled import Meaning, Styled, folded
 from transload.report.texts import count
 
 if TYPE_CHECKING:
     from transload.app.histories import Histories
-    from transload.report.foundrecord import FoundRecord
 
 _PROBLEM = 6  # what is there is not what it claims to be
 
@@ -58,6 +57,7 @@ def history(
 
     TARGET is an image, a registry or folder with all its images, or a file that --record or --receipt wrote, FILE.json.
     mirror, push and apply attach records with --record-at-target. With --public-key, each must be signed by this key.
+    What gates said of an image is shown with its records, also what came along from elsewhere.
 
     \b
       transload history registry.local/arcdata --public-key site.pub
@@ -87,7 +87,8 @@ def history(
         if not session.output.document("history", **found.to_json()):
             width = width_of(sys.stdout)
             show_result(folded("", f"{found.image}, {found.digest}", width))
-            show_result(line for record in found.records for line in _lines(record, width))
+            show_result(line for record in found.records for line in _lines(facts_of(record), width))
+            show_result(line for gate in found.gates for line in _lines(gate_facts(gate), width))
         return _PROBLEM if not found.holds else 0
 
 
@@ -132,11 +133,11 @@ def _of_file(path: Path, public_key: Path | None, output: OutputFormat, quiet: b
         found = record_in_file(path, key)
         if not session.output.document("history", file=str(path), digest=found.digest, records=[found.to_json()]):
             width = width_of(sys.stdout)
-            show_result([*folded("", f"{path}, {found.digest}", width), *_lines(found, width)])
+            show_result([*folded("", f"{path}, {found.digest}", width), *_lines(facts_of(found), width)])
         return _PROBLEM if found.problem is not None else 0
 
 
-def _lines(found: FoundRecord, width: int | None) -> Iterator[Styled]:
+def _lines(facts: Iterable[tuple[str, str]], width: int | None) -> Iterator[Styled]:
     yield Styled()
-    for name, text in facts_of(found):
+    for name, text in facts:
         yield from folded(f"{name + ':':<10} ", text, width, "warn" if name == "problem" else "faint")

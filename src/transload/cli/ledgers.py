@@ -27,7 +27,7 @@ class BundleView:
     """A ledger, the name of its bundle, its signer, whether the signature was verified, and the recovery volumes.
 
     `lacking_recovery` are those of the recovery volumes that are missing or have a wrong size. `record` is the transfer
-    record that the bundle carries, `hints` the trust material.
+    record that the bundle carries, `hints` the trust material; `gated` images come with what gates said.
     """
 
     ledger: Ledger
@@ -38,6 +38,7 @@ class BundleView:
     lacking_recovery: tuple[str, ...] = ()
     record: FoundRecord | None = None
     hints: Hints = field(default=Hints(), kw_only=True)
+    gated: int = field(default=0, kw_only=True)
 
     def image_lines(self, width: int | None) -> list[Styled]:
         """Each image: name, digest, its size in the bundle; on two lines if the terminal is narrow."""
@@ -58,6 +59,8 @@ class BundleView:
         facts.append(("signed", self._signed()))
         if self.record is not None:
             facts += packing_facts(self.record)
+        if self.gated:
+            facts.append(("gates", f"what the sender's said is with {count(self.gated, 'image')}, no check of yours"))
         if self.recovery:
             facts.append(("recovery", self._recovery()))
         if files := other_extras(ledger):
@@ -155,6 +158,7 @@ class BundleView:
             "record": None if self.record is None else self.record.to_json(),
             "edition": ledger.edition.to_json() if ledger.edition else None,
             "against": ledger.against or None,
+            "gated_images": self.gated,
             "images": [
                 {
                     "name": str(entry.image.name),

@@ -78,6 +78,20 @@ def short_facts(found: FoundRecord) -> Iterator[str]:
         yield f"it does not count: {found.problem}"
 
 
+def gate_facts(found: FoundRecord) -> Iterator[Fact]:
+    """What a gate said of an image: which program, when, and whether it looked for this place or another one."""
+    said = found.record
+    program = said.get("gate")
+    named = text_of(program.get("program")) if isinstance(program, dict) else ""
+    yield "gate", f"{named or 'a program without a name'}: {text_of(said.get('result')) or 'nobody says what'}"
+    yield "finished", text_of(said.get("finishedOn")) or "not known"
+    side = "came along with the image, no check of this side" if found.carried else "a check of this side"
+    yield "to", f"{text_of(said.get('target')) or 'nobody says where'} ({side})"
+    yield "signed", signed_by(found, "--public-key").removeprefix("signed ")
+    if found.problem is not None:
+        yield "problem", found.problem
+
+
 def _statuses(images: Sequence[Mapping[str, Any]]) -> str:
     numbers = Counter(text_of(image.get("status")) or "without a status" for image in images)
     return ", ".join(f"{number} {status}" for status, number in list(numbers.items())[:_CHECKS])

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from attrs import frozen
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 import transload
+from transload.app.attaching import put_artifact
 from transload.bundle import BundleStore
 from transload.bundle.format.signing import parse_private_key, signer_of
 from transload.cli.main import main
@@ -323,6 +324,46 @@ def test_the_gates_of_a_push_look_whatever_the_bundle_carries(desk: Desk) -> Non
     assert code == 0
     targets = sorted(each["predicate"]["target"] for each in said(LayoutStore(Path("far"))))
     assert targets == ["bundle:rel", "oci:far"]
+
+
+def test_what_was_carried_is_told_from_what_this_side_checked(desk: Desk) -> None:
+    """With the key of this side, what it did not sign itself is a problem; what came with the image is not."""
+    assert desk.run("pack --from oci:source -o rel", desk.gate("echo clean", "theirs"))[0] == 0
+    code = main(["list", "rel"])
+    out = " ".join(desk.capsys.readouterr().out.split())
+    assert (code, "gates: what the sender's said is with 3 images, no check of yours" in out) == (0, True), out
+    code, result = desk.run("push rel --to oci:far --sign-key site.key", desk.gate("echo clean", "ours"))
+    assert code == 0
+    assert "what gates of the sender said comes with 3 images: it is no check of this side" in result["notes"]
+    Path("site.pub").write_bytes(KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    desk.capsys.readouterr()
+    assert main(["history", f"{FIRST}:1", "--from", "oci:far", "--public-key", "site.pub", "--output", "json"]) == 0
+    found = json.loads(desk.capsys.readouterr().out.splitlines()[-1])["gates"]
+    told = {each["record"]["gate"]["program"]: (each["carried"], each["verified"], each["problem"]) for each in found}
+    assert told == {"theirs": (True, False, "it is not signed"), "ours": (False, True, None)}
+    assert "text" not in found[0]["record"]["output"]
+    assert main(["history", f"{FIRST}:1", "--from", "oci:far"]) == 0
+    shown = desk.capsys.readouterr().out
+    assert "to:        bundle:rel (came along with the image, no check of this side)" in shown
+    assert "to:        oci:far (a check of this side)" in shown
+
+
+def test_what_a_gate_of_this_side_did_not_sign_does_not_count(desk: Desk) -> None:
+    assert desk.run(MIRROR, desk.gate("echo clean"))[0] == 0
+    Path("site.pub").write_bytes(KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    assert main(["history", f"{FIRST}:1", "--from", "oci:copy", "--public-key", "site.pub"]) == 6
+    assert "it is not signed" in desk.capsys.readouterr().out
+
+
+def test_what_is_said_of_another_image_is_a_problem(desk: Desk) -> None:
+    assert desk.run(MIRROR, desk.gate("echo clean"))[0] == 0
+    store = LayoutStore(Path("copy"))
+    ((media_type, content),) = layers(store, FIRST, IMAGES[FIRST].digest)
+    other = store.resolve(Name("app/image1", "1"))
+    artifact = {"content": content, "media_type": media_type, "artifact_type": ARTIFACT_TYPE}
+    put_artifact(store, "app/image1", other, **artifact)  # type: ignore[arg-type]
+    assert main(["history", "app/image1:1", "--from", "oci:copy"]) == 6
+    assert "it is about another image" in desk.capsys.readouterr().out
 
 
 def test_with_several_targets_each_image_is_shown_once_and_told_at_each(desk: Desk) -> None:

@@ -89,7 +89,7 @@ def test_a_signed_record_holds(desk: Path, capsys: pytest.CaptureFixture[str]) -
     ("content", "media_type", "problem"),
     [
         (statement(), IN_TOTO, "it is not signed"),
-        (signed(statement(TWO.digest)), MEDIA_TYPE, "it is the record of another image"),
+        (signed(statement(TWO.digest)), MEDIA_TYPE, "it is about another image"),
         (signed(statement(kind="https://slsa.dev/provenance/v1")), MEDIA_TYPE, "its predicate is of another type"),
         (signed(statement(), kind="text/plain"), MEDIA_TYPE, "what is signed is not a record"),
         (signed(statement(), OTHER), MEDIA_TYPE, "another key signed it"),
