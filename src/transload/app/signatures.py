@@ -41,7 +41,8 @@ def evidence_for(
 ) -> tuple[Evidence, ...]:
     """The signatures of one image in `forms`, those that could be read first; `name` has its repository and digest.
 
-    Without `attestations` cosign's tag for them is not asked for. Raises what reading from `source` raises, such as
+    After them come others that were listed with them, in forms that nobody asked for: these are not fetched. Without
+    `attestations` cosign's tag for them is not asked for. Raises what reading from `source` raises, such as
     `AccessError` and `Unreachable`, but nothing for what is wrong with a signature.
     """
     assert name.digest is not None  # noqa: S101 - a signature is of a digest
@@ -50,7 +51,7 @@ def evidence_for(
         found = list(islice(search.pieces(attestations=attestations), SIGNATURES + 1))
     if len(found) > SIGNATURES:
         found[-1] = _unread(found[-1].form, f"there are more than {SIGNATURES}, so the others were not looked at")
-    return tuple(sorted(found, key=lambda piece: piece.problem is not None))
+    return (*sorted(found, key=lambda piece: piece.problem is not None), *search.others)
 
 
 @frozen
@@ -70,6 +71,7 @@ class _Search:
     image: Name
     digest: Digest
     forms: frozenset[Form]
+    others: list[Evidence] = field(factory=list, init=False)
     _bytes_left: int = field(default=SIGNATURES_BYTES, init=False)
 
     def pieces(self, *, attestations: bool) -> Iterator[Evidence]:
@@ -90,6 +92,8 @@ class _Search:
                 form = _form(referrer.artifact_type)
                 if form in self.forms or not referrer.artifact_type:
                     yield _Artifact(self.image.at(referrer.digest), form, referrer)
+                elif form is not None:
+                    self.others.append(_unread(form, "nobody asked for it", referrer))
 
     def _read(self, artifact: _Artifact) -> Iterator[Evidence]:
         listed = artifact.listed or _UNKNOWN

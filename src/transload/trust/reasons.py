@@ -18,7 +18,6 @@ _FORMS = {
     Form.SIGSTORE_BUNDLE: ("Sigstore bundle", ""),
     Form.NOTATION: ("signature", " of notation"),
 }
-_OLDER = "those under cosign's older tags cannot be checked by identity"
 
 
 @frozen
@@ -70,9 +69,9 @@ def _nothing(judged: Sequence[Judged], evidence: Sequence[Evidence]) -> str:
     notes = [f"looked for: {', '.join(_FORMS[form][0] + 's' + _FORMS[form][1] for form in forms)}"]
     for form, number in others.items():
         noun, where = _FORMS[form]
-        notes.append(f"found: {number_of(number, noun)}{where}, which nobody in the rule can judge")
-    if Form.SIGSTORE_BUNDLE in forms and Form.COSIGN_TAG not in forms and not others:
-        notes.append(_OLDER)
+        by_identity = form is Form.COSIGN_TAG and Form.SIGSTORE_BUNDLE in forms
+        why = "cannot be checked by identity" if by_identity else "nobody in the rule can judge"
+        notes.append(f"found: {number_of(number, noun)}{where}, which {why}")
     return f"no signature was found ({'; '.join(notes)})"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import pytest
+from attrs import frozen
 
 from transload.app.signatures import NOTATION, evidence_for
 from transload.errors import AccessDenied, ManifestInvalid, TransloadError, Unreachable
@@ -99,8 +100,11 @@ def test_only_the_wanted_forms_are_fetched(store: MemoryStore, form: Form) -> No
     fill(store, under_tag(b"first"), "vendor/app", tag("sig"))
     counted = FaultyStore(store)
 
-    assert [piece.form for piece in evidence_for(counted, NAME, frozenset({form}), attestations=False)] == [form]
+    found = evidence_for(counted, NAME, frozenset({form}), attestations=False)
 
+    assert [piece.form for piece in found if piece.problem is None] == [form]
+    listed = {Form.NOTATION, Form.SIGSTORE_BUNDLE} - {form} if form is not Form.COSIGN_TAG else set()
+    assert {piece.form for piece in found if piece.problem == "nobody asked for it"} == listed
     asked = {"referrers": 1} if form is not Form.COSIGN_TAG else {}
     assert counted.calls == {**asked, "fetch": 1, "open": 1}
 
@@ -241,19 +245,41 @@ def test_a_broken_manifest_under_the_tag_does_not_hide_another(store: MemoryStor
     ]
 
 
+@frozen
+class Anybody:
+    """Whoever asks it has what should not be judged."""
+
+    name: str = "anybody"
+    forms: frozenset[Form] = EVERY
+
+    def judge(self, subject: Subject, evidence: Evidence, at: datetime) -> Finding:
+        raise AssertionError(evidence)
+
+
 def test_what_could_not_be_read_is_a_reason_and_is_shown_to_no_authority(store: MemoryStore) -> None:
-    class Anybody:
-        """Whoever asks it has what should not be judged."""
-
-        name = "anybody"
-        forms = EVERY
-
-        def judge(self, subject: Subject, evidence: Evidence, at: datetime) -> Finding:
-            raise AssertionError(evidence)
-
     fill(store, artifact("large", (NOTATION_BYTES + 1,), NOTATION, IMAGE), "vendor/app")
     rule = Rule(prefix="", mode=Mode.REQUIRE, authorities=(Anybody(),))
     found = evidence_for(store, NAME, rule.forms)
     said = verdict(rule, Subject(descriptor=IMAGE.descriptor), found, datetime(2026, 11, 26, tzinfo=UTC))
     assert said.refuses
     assert said.problem == "anybody does not accept its signature: it has 1.0 MiB, the limit is 1.0 MiB"
+
+
+def test_signatures_that_nobody_asked_for_do_not_crowd_out_others_and_are_named(store: MemoryStore) -> None:
+    bundle = artifact("bundle", (300,), BUNDLE, IMAGE)
+    for number in range(SIGNATURES + 2):
+        fill(store, artifact(f"n{number}", (10,), NOTATION, IMAGE), "vendor/app")
+    counted = FaultyStore(store)
+
+    none = evidence_for(counted, NAME, frozenset({Form.SIGSTORE_BUNDLE}))
+    fill(store, bundle, "vendor/app")
+    one = evidence_for(store, NAME, frozenset({Form.SIGSTORE_BUNDLE}))
+
+    assert counted.calls == {"referrers": 1}
+    assert [piece.form for piece in one[:2]] == [Form.SIGSTORE_BUNDLE, Form.NOTATION]
+    rule = Rule(prefix="", mode=Mode.REQUIRE, authorities=(Anybody(forms=frozenset({Form.SIGSTORE_BUNDLE})),))
+    said = verdict(rule, Subject(descriptor=IMAGE.descriptor), none, datetime(2026, 11, 26, tzinfo=UTC))
+    assert said.problem == (
+        "no signature was found (looked for: Sigstore bundles; "
+        f"found: {SIGNATURES + 2} signatures of notation, which nobody in the rule can judge)"
+    )

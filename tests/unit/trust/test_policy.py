@@ -169,10 +169,7 @@ def test_a_finding_is_on_each_piece_and_the_one_that_holds_if_there_is_one() -> 
         (
             [Says("the identity a of b", None, frozenset({Form.SIGSTORE_BUNDLE}))],
             [],
-            (
-                "no signature was found (looked for: Sigstore bundles; "
-                "those under cosign's older tags cannot be checked by identity)"
-            ),
+            "no signature was found (looked for: Sigstore bundles)",
         ),
         (
             [ANN, SITE],
@@ -188,6 +185,14 @@ def test_a_finding_is_on_each_piece_and_the_one_that_holds_if_there_is_one() -> 
             (
                 "no signature was found (looked for: signatures of notation; "
                 "found: 2 signatures under tags of cosign, which nobody in the rule can judge)"
+            ),
+        ),
+        (
+            [Says("the identity a of b", None, frozenset({Form.SIGSTORE_BUNDLE}))],
+            [simple(payload(), BY_ANN)],
+            (
+                "no signature was found (looked for: Sigstore bundles; "
+                "found: 1 signature under tags of cosign, which cannot be checked by identity)"
             ),
         ),
         ([BOB], [simple(payload(), BY_ANN)], f"the key bob.pub does not accept its signature: {NOT_MADE}"),
