@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -18,7 +19,11 @@ from tests.real.servers import write_certificates
 from tests.real.vendor import Shell
 from tools import binary
 from transload.layout import LayoutStore
+from transload.oci import Manifest
+from transload.oci.mediatype import OCI_MANIFEST
 from transload.server import ServeSettings, serve
+from transload.testing.images import Built, fill, image
+from transload.testing.layers import Content
 from transload.testing.releases import fill_release, release
 
 RELEASE = release(images=3, size=1_500_000)
@@ -26,6 +31,7 @@ SUITE, MIRROR = "bookworm", "http://deb.debian.org/debian"
 # PyInstaller's loader takes zlib from the system, as it takes the C library.
 LIBRARIES = ("libz.so.1", "libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1")
 TIMEOUT_S = 240
+SIGNATURES = Path(__file__).parents[3] / "shared" / "data" / "signatures"
 
 pytestmark = pytest.mark.timeout(1200)  # building the executable and the tree is a part of the first test
 
@@ -125,6 +131,44 @@ def test_it_serves_the_bundle(tree: Path, shell: Shell) -> None:
             server.send_signal(signal.SIGINT)
     assert server.returncode == 0
     assert shell("verify", f"oci:{shell.home}/copy", "--deep").code == 0
+
+
+@pytest.mark.skipif(not SIGNATURES.is_dir(), reason=f"no signatures to test with in {SIGNATURES}")
+def test_it_checks_signatures_by_a_policy(tree: Path, inside: InTree) -> None:
+    """By certificates (JWS and COSE), and by an identity: sigstore-python is there with all its parts."""
+    shutil.copytree(SIGNATURES / "notation-signed", tree / "medium/signed")
+    shutil.copy(SIGNATURES / "notation-signed/site.example.crt", tree / "medium")
+    shutil.copy(SIGNATURES / "trusted_root_pgi.json", tree / "medium")
+    rule = "version: 1\nrules:\n  - prefix: ''\n    mode: require\n    any-of:\n      - "
+    site = "notation: {trust-stores: [site.example.crt], identities: ['*']}\n"
+    anybody = "sigstore: {issuer-regexp: '.*', identity-regexp: '.*', trusted-root: trusted_root_pgi.json}\n"
+    (tree / "medium/site.yaml").write_text(rule + site)
+    (tree / "medium/anybody.yaml").write_text(rule + anybody)
+    by_site = ("--policy", "site.yaml", "--at", "2026-11-26T12:00:00Z", "--to", "oci:/site")
+    for name, code in (("jws-good", 0), ("cose-good", 0), ("jws-other", 7)):
+        done = inside("mirror", "--from", "oci:signed", f"signed/{name}:v1", *by_site)
+        assert done.returncode == code, done.stderr
+    _attest(LayoutStore(tree / "medium/attested", create=True))
+    done = inside("mirror", "--from", "oci:attested", "app:1", "--policy", "anybody.yaml", "--to", "oci:/site")
+    assert done.returncode == 7
+    assert "signed only attestations of it" in done.stderr  # said of what holds, but for what it states
+
+
+def _attest(store: LayoutStore) -> None:
+    """An image with the bundle of an attestation beside it, as cosign attaches one."""
+    built, media_type = image("attested", (100,)), "application/vnd.dev.sigstore.bundle.v0.3+json"
+    bundle = (SIGNATURES / "oci-attestation.sigstore.json").read_bytes()
+    config, layer = Content.of(b"{}", "application/vnd.oci.empty.v1+json"), Content.of(bundle, media_type)
+    document = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "artifactType": media_type,
+        "config": config.descriptor.to_json(),
+        "layers": [layer.descriptor.to_json()],
+        "subject": built.descriptor.to_json(),
+    }
+    fill(store, built, "app", "1")
+    fill(store, Built(Manifest.parse(json.dumps(document).encode()), (config, layer)), "app")
 
 
 def test_it_signs_and_brings_itself(tree: Path, inside: InTree, executable: Path) -> None:
