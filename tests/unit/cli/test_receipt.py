@@ -23,7 +23,7 @@ from transload.oci import Digest, Name
 from transload.ports import Target
 from transload.report.transferrecord import PREDICATE_TYPE, RECEIPT_TYPE
 from transload.server import ServeSettings, serve
-from transload.testing.images import fill, image, multi_platform
+from transload.testing.images import fill, image, multi_platform, signature
 from transload.testing.layers import layer
 from transload.trust import dsse
 
@@ -359,3 +359,27 @@ def test_the_example_of_the_format_is_a_receipt() -> None:
     said = json.loads(raw)
     assert said["predicate"]["inventory"] == inventory_out(held)
     assert list(said["predicate"]["inventory"]) == list(inventory_out(held))
+
+
+def test_a_push_that_may_move_no_more_says_what_it_left(registry: tuple[MemoryStore, list[str]]) -> None:
+    store, to = registry
+    pack()
+    said = push(to, "--max-bytes", "5KB", code=10)
+    assert said["predicate"]["complete"] is False
+    assert sorted(entry["status"] for entry in said["predicate"]["images"]) == ["copied", "left"]
+    check_held(store, said)
+    assert push(to)["predicate"]["complete"] is True
+
+
+def test_a_folder_that_is_pushed_has_a_receipt_too(desk: Path) -> None:
+    said = push(["--to", "oci:far"], name="oci:source")
+    assert (said["predicate"]["complete"], "bundle" in said["predicate"]) == (True, False)
+    assert holds(said).keys() == {"app/one", "app/small"}
+
+
+def test_signatures_that_came_along_are_held_too(desk: Path, registry: tuple[MemoryStore, list[str]]) -> None:
+    _, to = registry
+    signed = signature(FIRST.descriptor)
+    fill(LayoutStore(desk / "source"), signed, "app/one")
+    pack()
+    assert signed.digest in holds(push(to))["app/one"][1]
