@@ -30,3 +30,24 @@ def test_a_mirror_of_a_reference_imports_no_more_than_it_uses(tmp_path: Path) ->
     imported = set(done.stdout.splitlines()[-1].split())
     assert "transload.app.mirror" in imported
     assert not {name for name in imported if name in SELDOM or name.startswith(tuple(f"{one}." for one in SELDOM))}
+
+
+def test_a_check_without_a_policy_imports_nothing_that_judges_signatures(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "import transload\n"
+        "from transload.cli.main import main\n"
+        "from transload.testing.images import fill, image\n"
+        f"place = {str(tmp_path / 'folder')!r}\n"
+        "store = transload.LayoutStore(place, create=True)\n"
+        "fill(store, image('checked'), 'app', 'v1')\n"
+        "assert main(['verify', f'oci:{place}', '--quiet']) == 0\n"
+        "print(*sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path, timeout=60
+    )
+    imported = set(done.stdout.splitlines()[-1].split())
+    judging = ("transload.trust", "transload.app.trusting", "transload.app.judging", "cryptography", "sigstore")
+    assert "transload.app.verify" in imported
+    assert not {name for name in imported if name.startswith(judging)}
