@@ -122,6 +122,7 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
     `Busy`, and `DiskFull` if the disk has too little room.
     """
     _check_folder(packing.out)
+    also = _extras(job, packing)
     inventory = far_side(packing.against, packing.against_key)
     ask_once_if_repeated(job, stores)
     selection = _in_order(select(job, stores, cancellation))
@@ -147,7 +148,7 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
         passed = carrying(passed)
     plan = passed.plan
     record = _record(packing, passed, stores)
-    extras = (*_extras(job, packing), *((record.file,) if record else ()))
+    extras = (*also, *((record.file,) if record else ()))
     against = packing.against.name if packing.against else ""
     contents = contents_of(plan, far.resolve, inventory.holders, extras=extras, against=against)
     contents = with_edition(contents, selection, job, packing.out, stores)

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.unit.bundle.packing import pack as pack_images
+from tests.unit.trust.notation.making import ROOT
 from tests.unit.trust.test_cosignkey import Sign, signing
 from transload.app.detect import carried_place, open_carried
 from transload.app.job import Job
@@ -256,6 +258,18 @@ def test_a_private_key_never_travels(kind: str) -> None:
     content = PUBLISHER + f"-----BEGIN {kind}PRIVATE KEY-----\nAAAA\n".encode()
     with pytest.raises(UsageError, match="ca.pem has a private key in it, which must not travel with a bundle"):
         carried_hints(made_policy(material("ca.pem", content, "trust store")))
+
+
+def test_it_is_refused_before_the_source_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    policy(tmp_path, PUBLISHER)
+    private = subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519"], check=True, capture_output=True).stdout
+    store = Path("site.crt")
+    store.write_bytes(ROOT.certificate.public_bytes(Encoding.PEM) + private)
+    rule = "notation: {trust-stores: [site.crt], identities: ['*']}"
+    Path("policy.yaml").write_text(POLICY.replace("cosign-key: KEY", rule))
+    words = ["pack", "127.0.0.1:1/app:1", "-o", "b", "--policy", "policy.yaml"]
+    assert main(words) == 2
+    assert "error: site.crt has a private key in it, which must not travel with a bundle" in capsys.readouterr().err
 
 
 def test_what_is_carried_is_bounded() -> None:
