@@ -18,6 +18,7 @@ from transload.errors import UsageError
 from transload.transfer.limits import Limits
 
 if TYPE_CHECKING:
+    from transload.app.gates import Gates
     from transload.bundle.format.signing import Signer
 
 
@@ -65,13 +66,19 @@ gates = as_value(  # no variables: click would cut a command at its blanks
 def with_gates(
     gathered: Gathered, gating: GateFlags, session: Session, limits: Limits, signer: Signer | None = None
 ) -> Gathered:
-    """The same job with its gates; `signer` signs what they say. Raises what `Gates.parse` raises, `UsageError`."""
+    """The same job with its gates. Raises what `gates_of` raises."""
+    gates = gates_of(gating, session, limits, signer)
+    return gathered if gates is None else evolve(gathered, job=evolve(gathered.job, gates=gates))
+
+
+def gates_of(gating: GateFlags, session: Session, limits: Limits, signer: Signer | None = None) -> Gates | None:
+    """The gates, None without any; `signer` signs what they say. Raises what `Gates.parse` raises, `UsageError`."""
     if not gating.gate:
-        return gathered
+        return None
     from transload.app.gates import Gates, check_limits  # few runs have gates
 
     check_limits(limits)
-    gates = Gates.parse(
+    return Gates.parse(
         gating.gate,
         session.environment,
         timeout_s=gating.gate_timeout,
@@ -79,4 +86,3 @@ def with_gates(
         attest=not gating.no_gate_attestations,
         signer=signer,
     )
-    return evolve(gathered, job=evolve(gathered.job, gates=gates))

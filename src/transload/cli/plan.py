@@ -23,8 +23,9 @@ from transload.cli import ages as age_flags
 from transload.cli import options
 from transload.cli.command import Command, is_written
 from transload.cli.commandline import command_line, command_words, connection_words, limit_words
-from transload.cli.flags import LoginFlags, RunFlags, WantedFlags
+from transload.cli.flags import GateFlags, LoginFlags, RunFlags, WantedFlags
 from transload.cli.gather import gather, gather_logins, tell_the_same
+from transload.cli.gating import gates, gates_of
 from transload.cli.output import OutputFormat
 from transload.cli.recording import RecordFlags, record_signer, recorded_at_target, recording
 from transload.cli.running import carry
@@ -130,6 +131,7 @@ def _write(decided: Plan, path: Path, session: Session) -> None:
 @click.command(cls=Command)
 @click.argument("file", type=options.FILE)
 @options.named
+@gates
 @recorded_at_target
 @record_signing
 @named_policies
@@ -142,6 +144,7 @@ def apply(
     file: Path,
     to: str | None,
     origin: str | None,
+    gating: GateFlags,
     record: RecordFlags,
     signing: SigningFlags,
     trust: TrustFlags,
@@ -156,7 +159,8 @@ def apply(
     """Do what the plan in FILE says. Content that has arrived in the meantime is not sent again.
 
     For a plan that was not made here, --to and --from must repeat the registry that gets a password. With --policy,
-    images that are not signed as it wants are refused, and the others are copied.
+    images that are not signed as it wants are refused, and the others are copied; so it is with those that a --gate
+    refuses.
     """
     with open_session("apply", output, quiet, network, run) as session:
         with local_errors("reading", file):
@@ -169,14 +173,20 @@ def apply(
         gathered = gather_logins(session, logins, decided.sources, decided.target, check)
         words = [word for flag, store in named.items() for word in (f"--{flag}", store)]
         words += [*connection_words(network, gathered), *limit_words(limits), *trust.words]
-        words += [*record.words, *signing.words]
+        words += [*record.words, *signing.words, *gating.words]
         began = StartTime.now(command_line(["apply", str(file), *words]), session.output.run_id)
-        records = recording(record, record_signer(record, signing, session))
+        signer = record_signer(record, signing, session, gating)
+        looks = gates_of(gating, session, limits, signer)
+        records = recording(record, signer)
         with session.stoppable(), session.stores(gathered) as stores:
             session.wait(limits)
             prepared = prepare_saved(decided, stores)
             if policy is not None:
                 prepared = _judged(prepared, policy, trust, own, session)
+            if looks is not None:
+                from transload.app.gatedplan import gated_plan  # few plans are shown to gates
+
+                prepared = gated_plan(prepared, looks, stores, session.cancellation, jobs)
             result = carry(session, stores, prepared, began, lambda _: began.asked, jobs, limits, recording=records)
             return exit_code(result)
 

@@ -23,6 +23,7 @@ from transload.layout import LayoutStore
 from transload.memory import MemoryStore
 from transload.oci import Name
 from transload.server import Served, serve
+from transload.testing.images import fill, multi_platform
 from transload.testing.releases import fill_release, release
 
 MADE = release(images=3, size=300_000)
@@ -485,3 +486,32 @@ def test_a_gate_in_the_file_of_settings(site: Site) -> None:
     Path("transload_config").write_text("mirror:\n  gate: ['sh -c \"exit 4\" {image}']\n")
     assert site.run(MIRROR)[0] == 7
     assert held("copy") == set()
+
+
+def test_the_images_of_a_saved_plan_are_shown_too(site: Site) -> None:
+    assert site.run("plan --from SOURCE --to oci:copy -o plan.json")[0] == 0
+    gate = site.program(f'echo "$3" >> seen; case "$2" in acme/{FIRST}:*) exit 1;; esac')
+    code, result = site.result("apply plan.json", gate)
+    assert code == 7
+    assert held("copy") == set(NAMES) - {FIRST}
+    assert result["attestations"]["attached"] == len(NAMES) - 1
+    assert set(Path("seen").read_text().split()) == {str(made.digest) for made in MADE.images.values()}
+    assert site.run("plan --from SOURCE --to oci:copy -o plan.json")[0] == 0
+    assert site.run("apply plan.json", site.program("exit 0"))[0] == 0
+    assert held("copy") == set(NAMES)
+
+
+@pytest.mark.parametrize("narrowing", ["", " --narrow sparse"])
+def test_a_gate_is_shown_an_image_as_a_saved_plan_narrows_it(site: Site, narrowing: str) -> None:
+    """The digest of a narrowed index is not known to its publisher."""
+    store = LayoutStore(Path("many"), create=True)
+    made = multi_platform("many", layers=(3000,))
+    fill(store, made, "acme/many", "1")
+    words = f"plan --from oci:many --to oci:copy --platform linux/amd64{narrowing} -o plan.json"
+    assert site.run(words)[0] == 0
+    whole = site.program('cd "$1/blobs/sha256" && for b in *; do echo "$b  $b"; done | sha256sum -c --quiet && ls')
+    code, result = site.result("apply plan.json --gate-output kept", whole)
+    assert code == 0
+    blobs = Path(result["images"][0]["gates"][0]["output"]["file"]).read_text().split()
+    assert len(blobs) == 4  # the index, one manifest, its config and its layer
+    assert site.run("verify oci:copy --deep")[0] == 0
