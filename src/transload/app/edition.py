@@ -18,7 +18,7 @@ from transload.app.job import Job
 from transload.app.selection import Selection
 from transload.app.statefile import StateFile, StateUnusable
 from transload.app.stores import Stores
-from transload.bundle.format.blueprint import lay_out, placed
+from transload.bundle.format.blueprint import listed, placed
 from transload.bundle.format.contents import Contents
 from transload.bundle.format.edition import BundledRelease, Edition, time_in, time_text
 from transload.bundle.format.ledger import Ledger
@@ -41,7 +41,7 @@ _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 def with_edition(contents: Contents, selection: Selection, job: Job, out: Path, stores: Stores) -> Contents:
     """The same contents for the bundle at `out`, with their edition."""
     bare = Edition(packed=_NO_TIME, sets=_sets(selection, job), releases=_releases(selection, job))
-    timeless = _timeless(lay_out(evolve(contents, edition=bare), None).ledger)
+    timeless = listed(evolve(contents, edition=bare))
     return evolve(contents, edition=evolve(bare, packed=_time(timeless, out, stores)))
 
 

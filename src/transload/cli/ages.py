@@ -9,7 +9,7 @@ from transload.planning.ages import Ages
 
 # No variable: each run should say itself that it goes back.
 allow_older = click.option(
-    "--allow-older", is_flag=True, help="Move tags also back to content that is older than what they stand for."
+    "--allow-older", is_flag=True, help="Take also an older bundle, and move tags back to older content."
 )
 
 

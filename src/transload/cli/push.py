@@ -77,8 +77,9 @@ def push(
 
     BUNDLE is a bundle's name, an OCI layout folder, an OCI archive, or a docker save archive. With --key, only
     what the key signed is read. If a volume is missing or damaged, only the images that need it fail. If an image has
-    only some of its platforms, as docker save leaves it, those are pushed, and the others are named. A tag that would
-    move to content older than what is there is refused; --allow-older moves it.
+    only some of its platforms, as docker save leaves it, those are pushed, and the others are named. A bundle older
+    than one that was taken here is refused, and so is a tag that would move to content older than what is there;
+    --allow-older takes them.
 
     \b
       transload push /media/usb/arcdata-2026-11 --to registry.local/arcdata

@@ -227,10 +227,11 @@ def push(
     that are not compressed with gzip (their images get new digests), `values_folder` is as in `mirror`, for charts that
     are carried. Signatures and other referrers go along, also those of images that are unchanged (`referrers`: True or
     "new" only those of new and changed images, False none). An image whose tag would move to content that is older than
-    what it stands for (by the times that the images state) fails with `WouldGoBack`, unless `allow_older`. What a
-    bundle says of where an image comes from chooses the rule of the `policy` only if `key` proves it. The other
-    parameters, what is returned and what is raised: see `mirror`; and `BundleUnsigned`, `SignatureInvalid`,
-    `PrerequisiteMissing`, `VolumeMissing`.
+    what it stands for (by the times that the images state) fails with `WouldGoBack`, unless `allow_older`; so do the
+    new images of a bundle that is older than the newest of its set and signer that was taken here, as the state folder
+    remembers it (`Result.bundle`). What a bundle says of where an image comes from chooses the rule of the `policy`
+    only if `key` proves it. The other parameters, what is returned and what is raised: see `mirror`; and
+    `BundleUnsigned`, `SignatureInvalid`, `PrerequisiteMissing`, `VolumeMissing`.
     """
     carried = Carried(arguments.paths("volumes", volumes), arguments.path_if_any("key", key))
     place = carried_place(str(arguments.path("bundle", bundle)), carried)

@@ -94,6 +94,13 @@ def lay_out(contents: Contents, volume_bytes: int | None, sign: Sign | None = No
     return Blueprint(contents, ledger, head(index, raw, signature, saved))
 
 
+def listed(contents: Contents) -> Ledger:
+    """The ledger of a bundle with these contents that is not cut, as if nothing came before its members."""
+    saved = _saved(contents)
+    index = index_content(contents.images, contents.referring, for_engines=saved is not None)
+    return placed(_listed(contents, index, saved, None), 0)
+
+
 def head(index: bytes, ledger: bytes, signature: bytes | None, saved: bytes | None = None) -> bytes:
     """The bytes of the stream before the first stored member. `saved` is the `manifest.json`, if there is one."""
     return b"".join(
