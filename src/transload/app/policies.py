@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from transload.app.naming import kind_of
-from transload.errors import UsageError
+from transload.errors import DocumentInvalid, UsageError
 from transload.files import expanded
 
 if TYPE_CHECKING:
@@ -57,7 +57,14 @@ def find_policy(given: Path | None, sets: Iterable[str] = ()) -> Policy | None:
     if len(places) > 1:
         named = " and ".join(str(place.path) for place in places)
         raise UsageError(f"these sets have different policies: {named}", hint="name one with --policy FILE")
-    return _read(places[0]) if places else None
+    if given or not places or places[0].is_set:
+        return _read(places[0]) if places else None
+    try:
+        return _read(places[0])
+    except DocumentInvalid as error:
+        beside = f"{BESIDE} beside an image set is its policy: correct it, give it another name, or add --no-policy"
+        error.hint = f"{error.hint}; {beside}" if error.hint else beside
+        raise
 
 
 def left_out(given: Path | None, sets: Iterable[str] = ()) -> tuple[Path, ...]:
@@ -70,7 +77,8 @@ def _same(path: Path, other: Path) -> bool:
 
 
 def _all_places(sets: Iterable[str]) -> list[_Place]:
-    return list(dict.fromkeys(place for text in sets for place in _places(text)))
+    """Each once, by whatever path it is named."""
+    return list({(place.path.resolve(), place.is_set): place for text in sets for place in _places(text)}.values())
 
 
 def _places(text: str) -> Iterator[_Place]:

@@ -209,6 +209,27 @@ def test_a_set_called_like_a_policy_is_a_set(desk: Desk) -> None:
     assert "policy" not in err
 
 
+def test_sets_in_one_folder_have_one_policy(desk: Desk) -> None:
+    desk.write("one.yaml", SET)
+    desk.write("two.txt", "SOURCE/acme/bare:v1\n")
+    desk.write("transload.yaml", RULES.replace("MODE", "require"))
+    code, _, err = desk.run("mirror", "one.yaml", str(desk.folder / "two.txt"), "--to", "oci:out")
+    assert code == 7
+    assert f"policy {desk.folder}/transload.yaml: 1 signed as it wants, 1 refused" in err
+
+
+def test_a_file_beside_the_set_that_is_no_policy_is_explained(desk: Desk) -> None:
+    desk.write("set.yaml", SET)
+    desk.write("transload.yaml", "to: registry.local\n")
+    code, _, err = desk.run("mirror", "set.yaml", "--to", "oci:out")
+    assert code == 2
+    assert "transload.yaml:1: to: unknown key" in err
+    assert (
+        "transload.yaml beside an image set is its policy: correct it, give it another name, or add --no-policy" in err
+    )
+    assert desk.run("mirror", "set.yaml", "--to", "oci:out", "--no-policy")[0] == 0
+
+
 def test_two_sets_with_different_policies_are_a_mistake(desk: Desk) -> None:
     inside = "policy:\n  rules: [{prefix: '', mode: warn, any-of: [{cosign-key: vendor.pub}]}]\n"
     desk.write("one.yaml", SET + inside)
