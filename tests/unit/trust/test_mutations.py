@@ -84,7 +84,7 @@ def changed(evidence: Evidence, random: Random) -> Evidence:
     return evolve(evidence, content=content, layer=evolve(layer, annotations=annotations))
 
 
-@frozen
+@frozen(kw_only=True)
 class Case:
     """An authority, and evidence that it accepts at a time."""
 
@@ -97,12 +97,18 @@ class Case:
 
 MADE_TRUST = NotationTrust(name="tests", roots=(ROOT.certificate,), timestamp_roots=(ROOT.certificate,))
 MADE = [
-    Case("simple signing", KEY, SIGNED, simple(payload()), NOW),
-    Case("dsse", KEY, SIGNED, attestation(statement()), NOW),
-    Case("bundle of a message", KEY, SIGNED, message_bundle(SIGNED_BY_KEY(b'{"schemaVersion":2}')), NOW),
-    Case("bundle of a statement", KEY, SIGNED, dsse_bundle(statement()), NOW),
-    Case("jws", MADE_TRUST, SUBJECT, signature(jws(), JOSE), MADE_AT),
-    Case("cose", MADE_TRUST, SUBJECT, signature(cose(), COSE), MADE_AT),
+    Case(name="simple signing", authority=KEY, subject=SIGNED, evidence=simple(payload()), at=NOW),
+    Case(name="dsse", authority=KEY, subject=SIGNED, evidence=attestation(statement()), at=NOW),
+    Case(
+        name="bundle of a message",
+        authority=KEY,
+        subject=SIGNED,
+        evidence=message_bundle(SIGNED_BY_KEY(b'{"schemaVersion":2}')),
+        at=NOW,
+    ),
+    Case(name="bundle of a statement", authority=KEY, subject=SIGNED, evidence=dsse_bundle(statement()), at=NOW),
+    Case(name="jws", authority=MADE_TRUST, subject=SUBJECT, evidence=signature(jws(), JOSE), at=MADE_AT),
+    Case(name="cose", authority=MADE_TRUST, subject=SUBJECT, evidence=signature(cose(), COSE), at=MADE_AT),
 ]
 
 
@@ -120,7 +126,13 @@ def stamped_case(file: str, folder: Path) -> Case:
     media_type = JOSE if file.startswith("jws") else COSE
     stores = {"timestamp-stores": [str(STORES / "tsa/test-timestamp/globalsignRoot.cer")]}
     judge = trust(own_root(content, media_type, folder), folder=folder, **stores)
-    return Case(file, judge, target_of(content, media_type), signature(content, media_type), IN_2024)
+    return Case(
+        name=file,
+        authority=judge,
+        subject=target_of(content, media_type),
+        evidence=signature(content, media_type),
+        at=IN_2024,
+    )
 
 
 @needs_shared
