@@ -13,6 +13,7 @@ from transload.catalog.tagpattern import check_pattern
 from transload.catalog.versionrange import Key, VersionRange, order_key
 from transload.errors import DocumentInvalid, ReferenceInvalid
 from transload.oci.cosign import subject_of
+from transload.oci.referrers import is_fallback
 from transload.oci.reference import check_tag
 
 Sort = Literal["version", "name", "date"]
@@ -123,6 +124,8 @@ def _refusal(rule: TagRule, tag: str) -> str | None:
         return "the rule does not name it"
     if subject_of(tag) is not None:
         return "it is a signature or attestation of another image"
+    if is_fallback(tag):
+        return "it is a list of what refers to another image"
     match = rule.pattern.fullmatch(tag) if rule.pattern else None
     if rule.pattern and match is None:
         return f"it does not match {_shown(rule.pattern)}"

@@ -47,10 +47,24 @@ class ListedReferrers:
         self._listed = listed
         self._read = read
         self._known: dict[Digest, _Known] = {}
+        self._by_subject: tuple[tuple[Descriptor, ...], Mapping[Digest, tuple[Descriptor, ...]]] = ((), {})
 
     def referrers(self, repository: str, digest: Digest) -> tuple[Descriptor, ...]:  # noqa: ARG002 - one pool for all
-        """Descriptors of the manifests whose subject is `digest`, as the distribution specification lists referrers."""
-        return tuple(known.descriptor for known in self._walk() if known.subject == digest)
+        """Descriptors of the manifests whose subject is `digest`, as the distribution specification lists referrers.
+
+        A run asks this for each manifest that it copies, so what one walk has found answers until the list changes.
+        """
+        listed = tuple(self._listed())
+        before, by_subject = self._by_subject
+        if listed != before:
+            by_subject, wanted = {}, {descriptor.digest for descriptor in listed}
+            for known in self._walk(listed):
+                wanted.update(child.digest for child in known.manifests)
+                if known.subject is not None:
+                    by_subject[known.subject] = (*by_subject.get(known.subject, ()), known.descriptor)
+            if wanted <= self._known.keys():
+                self._by_subject = (listed, by_subject)  # else what is absent may come, with no change in the list
+        return by_subject.get(digest, ())
 
     def refers(self, descriptor: Descriptor) -> bool:
         """Whether this manifest has a subject. It is not remembered: whoever asks is often about to unlist it."""
@@ -88,10 +102,10 @@ class ListedReferrers:
                     yield known
         self._forget_all_but(seen)
 
-    def _walk(self) -> Iterator[_Known]:
+    def _walk(self, listed: Iterable[Descriptor]) -> Iterator[_Known]:
         seen: set[Digest] = set()
         weighed = 0
-        level = list(self._listed())
+        level = list(listed)
         for _ in range(INDEX_DEPTH):
             below: list[Descriptor] = []
             for descriptor in level:

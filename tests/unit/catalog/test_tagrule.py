@@ -97,6 +97,14 @@ def test_signatures_are_no_images() -> None:
     assert taken(TagRule(exact=(signature,)), signature) == [signature]
 
 
+def test_lists_of_referrers_are_no_images() -> None:
+    listing = f"sha256-{'0' * 64}"
+    assert judge_tags(TagRule(pattern=check_pattern(".*")), [listing])[0].why == (
+        "it is a list of what refers to another image"
+    )
+    assert taken(TagRule(exact=(listing,)), listing) == [listing]
+
+
 @pytest.mark.parametrize("rule", [{}, {"newest": 0}, {"newest": -1}, {"sort": "name"}])
 def test_a_rule_that_says_nothing_is_refused(rule: dict[str, Any]) -> None:
     with pytest.raises(DocumentInvalid):

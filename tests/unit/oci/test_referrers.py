@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from transload.errors import BlobUnknown
 from transload.limits import REFERRERS_BYTES
 from transload.oci import Descriptor, Digest, Manifest
 from transload.oci.referrers import ListedReferrers
@@ -63,3 +64,25 @@ def test_what_is_listed_no_longer_is_forgotten() -> None:
         store.move_tag(manifest(number))
         store.referrers.referrers("", store.listed[0].digest)
     assert store.reads == 3
+
+
+def test_what_is_absent_may_come_without_a_change_of_the_list() -> None:
+    """A folder may hold an index in part; the rest may be brought later, and the list stays as it is."""
+    store = Store()
+    subject = manifest(1)
+    referring = {**json.loads(manifest(2).raw), "subject": subject.descriptor.to_json()}
+    late = Manifest.parse(json.dumps(referring).encode(), INDEX)
+    outer = {**json.loads(manifest(3).raw), "manifests": [late.descriptor.to_json()]}
+    store.move_tag(Manifest.parse(json.dumps(outer).encode(), INDEX))
+
+    def read(descriptor: Descriptor) -> Manifest:
+        if descriptor.digest not in store.manifests:
+            raise BlobUnknown("not there yet")
+        return store.read(descriptor)
+
+    referrers = ListedReferrers(lambda: store.listed, read)
+    assert referrers.referrers("a", subject.digest) == ()
+    store.manifests[late.digest] = late
+    assert [found.digest for found in referrers.referrers("a", subject.digest)] == [late.digest]
+    store.move_tag(manifest(4))
+    assert referrers.referrers("a", subject.digest) == ()
