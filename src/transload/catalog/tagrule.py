@@ -13,8 +13,8 @@ from transload.catalog.tagpattern import check_pattern
 from transload.catalog.versionrange import Key, VersionRange, order_key
 from transload.errors import DocumentInvalid, ReferenceInvalid
 from transload.oci.cosign import subject_of
-from transload.oci.referrers import is_fallback
 from transload.oci.reference import check_tag
+from transload.oci.referrers import is_fallback
 
 Sort = Literal["version", "name", "date"]
 SORTS: tuple[Sort, ...] = ("version", "name", "date")
