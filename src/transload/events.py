@@ -208,13 +208,14 @@ Activity = Literal[
     "loading",
     "staging",
     "gating",
+    "judging",
 ]
 """What is going on beside the copying, in this order: listing what the source publishes; asking for images at both
 sides; looking for blobs at the target; comparing a catalog with its source; proving images; reading and hashing bytes;
 reading names for an inventory; reading an unfinished bundle again; flushing a bundle and giving it its names; reading
 from the medium what was written to it; reading a bundle for its recovery volumes; making what is damaged in a bundle
 again; asking registries what they take; deleting manifests; sending images to an engine of this machine; fetching
-images for the gates; running the gates."""
+images for the gates; running the gates; judging images by a policy."""
 
 
 @frozen

@@ -167,7 +167,7 @@ def prepare_selected(
     """The same for images that are selected already. `judge` is shared by runs that copy the same images."""
     sources, target, journal = selection.sources, stores.target(job.target), stores.journal(job.target)
     request = request_of(job, selection)
-    trusting = trusting_for(job, sources, cancellation, judge)
+    trusting = trusting_for(job, sources, cancellation, working, judge)
     plan = make_plan(
         request,
         sources,

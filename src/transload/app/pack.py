@@ -128,7 +128,7 @@ def prepare_pack(job: Job, packing: Packing, stores: Stores, cancellation: Cance
     selection = _in_order(select(job, stores, cancellation))
     far = InventoryTarget(inventory)
     request = request_of(job, selection)
-    trusting = trusting_for(job, selection.sources, cancellation)
+    trusting = trusting_for(job, selection.sources, cancellation, stores.working)
     plan = make_plan(
         request,
         selection.sources,

@@ -69,7 +69,7 @@ def prepare_push(
     target, journal = stores.target(job.target), stores.journal(job.target)
     request = request_of(job, selection)
     older: list[GoingBack] = []
-    trusting = trusting_for(job, sources, cancellation)
+    trusting = trusting_for(job, sources, cancellation, stores.working)
     if trusting is not None and bundle is not None:
         trusting.published = partial(_published, bundle, published)
     by_rule = refuse_by_rule(job, sources, cancellation, trusting)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from transload.app.job import Job
 from transload.app.stores import Stores
 from transload.errors import TransloadError, UsageError
+from transload.events import ActivityListener
 from transload.oci import Name
 from transload.planning.ages import by_created_field, too_young_or_old
 from transload.planning.planner import Refuse
@@ -37,14 +38,20 @@ def check_without_engine(job: Job) -> None:
 
 
 def trusting_for(
-    job: Job, sources: Mapping[str, Source], cancellation: Cancellation, judge: Judge | None = None
+    job: Job,
+    sources: Mapping[str, Source],
+    cancellation: Cancellation,
+    working: ActivityListener,
+    judge: Judge | None = None,
 ) -> Trusting | None:
     """Who judges the images of `job`, if it has a policy. `judge` is shared by runs that copy the same images."""
     if job.policy is None:
         return None
     from transload.app.trusting import Judge, Trusting  # most runs have no policy
 
-    return Trusting(judge=judge or Judge(job.policy, job.at), sources=sources, cancellation=cancellation)
+    return Trusting(
+        judge=judge or Judge(job.policy, job.at), sources=sources, cancellation=cancellation, working=working
+    )
 
 
 def refuse_by_rule(

@@ -20,6 +20,7 @@ from transload.app.location import Location
 from transload.app.signatures import evidence_for
 from transload.clock import SYSTEM_CLOCK
 from transload.errors import Interrupted, PartMissing, PolicyRefused, ReferenceInvalid, TransloadError, as_result
+from transload.events import ActivityListener, Counting, ignore
 from transload.graph import walk
 from transload.oci import Descriptor, Digest, Name, Reference
 from transload.oci.reference import named_registry
@@ -126,6 +127,7 @@ class Trusting:
     sources: Mapping[str, Source]
     published: Callable[[str, Name], Published] = lambda store, name: Published.at(store, name.repository)
     cancellation: Cancellation | None = None
+    working: ActivityListener = ignore
     verdicts: dict[str, Verdict] = field(factory=dict)
     unknown: dict[str, TransloadError] = field(factory=dict)
     _unchanged: int = 0
@@ -140,7 +142,8 @@ class Trusting:
         moving = [image for image in images if image.error is None and image.root is not None]
         self._unchanged = sum(image.unchanged for image in images)
         self._names = tuple(self._of(image).name for image in images)
-        errors = in_parallel(self._error, moving, _THREADS, self.cancellation)
+        judged = Counting(self.working, "judging", len(moving), possible=not moving).around(self._error)
+        errors = in_parallel(judged, moving, _THREADS, self.cancellation)
         self._unasked = sum(error is not None and not isinstance(error, PolicyRefused) for error in errors)
         self._narrowed = sum(
             error is None and _is_narrowed(image) and image.item.label in self.verdicts

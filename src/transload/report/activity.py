@@ -41,6 +41,7 @@ _WORDS: dict[Activity, tuple[str, str, str]] = {  # what goes on, what is counte
     "loading": ("loading", "B", "sent to the engine"),
     "staging": ("fetching images for the gates", "B", "staged"),
     "gating": ("gates", "image", "looked at"),
+    "judging": ("looking for signatures", "image", "judged"),
 }
 
 

@@ -352,3 +352,18 @@ def test_a_record_says_who_signed_why_not_and_by_which_time_but_no_path() -> Non
     assert good["detail"] == time
     assert stranger["detail"] == f"it was not made with this key, or what it signs was changed; {time}"
     assert "/home" not in str((bare, good, stranger))
+
+
+def test_progress_is_told_while_signatures_are_looked_for() -> None:
+    run = Run(policy(rule("", VENDOR)))
+    names = ["acme/one", "acme/two"]
+    for name in names:
+        run.add(name, VENDOR)
+    heard: list[transload.Progressed] = []
+    run.trusting.working = heard.append
+    run.plan(*names)
+    assert [(told.activity, told.total) for told in heard] == [("judging", 2)] * 3
+    assert max(told.done for told in heard) == 2
+    heard.clear()
+    run.trusting.refuse([])
+    assert not heard
