@@ -152,7 +152,7 @@ def test_referrers_and_cosign_tags_come_along(shell: Shell, registry: Registry) 
         fill(store, artifact("cosign"), "published/signed", cosign)
     left = shell("mirror", reference, "--to", f"{registry.host}/bare", "--no-referrers")
     assert left.code == 0, left.told
-    assert "2 signatures or other referrers stay at the source" in left.told
+    assert "2 signatures or other referrers of an image stay at the source" in left.told
     assert held(registry, "bare") == {"published/signed:v1"}
     before = len(registry.all_requests())
     ran = shell("mirror", reference, "--to", f"{registry.host}/full")

@@ -142,8 +142,9 @@ class Companions:
                     number += len(question(source, item, digest))
                 except TransloadError as error:
                     unasked.append(_to_tell(error))
-        stay = "1 signature or other referrer stays" if number == 1 else f"{number} signatures or other referrers stay"
-        notes = (f"{stay} {where}",) if number else ()
+        # Notes that are alike are told once for all their images, so this must not read as a sum.
+        some = "1 signature or other referrer" if number == 1 else f"{number} signatures or other referrers"
+        notes = (f"{some} of an image {'stays' if number == 1 else 'stay'} {where}",) if number else ()
         unknown = (f"how many signatures stay {where} could not be asked: {error}" for error in unasked[:1])
         return (*notes, *unknown)
 
@@ -235,7 +236,5 @@ def _troubles(unasked: list[TransloadError], unread: list[TransloadError]) -> It
     if unasked:
         yield f"whether all signatures come along could not be asked: {unasked[0]}; {_AGAIN}"
     if unread:
-        which = (
-            "1 signature or other referrer stays" if len(unread) == 1 else f"{len(unread)} signatures or others stay"
-        )
-        yield f"{which} at the source, which could not be read: {unread[0]}; {_AGAIN}"
+        some = "1 signature or other referrer" if len(unread) == 1 else f"{len(unread)} signatures or other referrers"
+        yield f"{some} of an image could not be read: {unread[0]}; {_AGAIN}"

@@ -130,7 +130,7 @@ def test_what_is_left_is_counted_and_not_read() -> None:
     scene = signed_scene()
     plan = scene.plan("app:1", referrers=Referrers.LEFT)
     assert stored(plan) == ["app:1"]
-    assert notes(plan) == ("2 signatures or other referrers stay at the source",)
+    assert notes(plan) == ("2 signatures or other referrers of an image stay at the source",)
     asked = {operation: scene.source.calls[operation] for operation in ("fetch", "referrers", "tags", "resolve")}
     assert asked == {"fetch": 1, "referrers": 1, "tags": 1, "resolve": 0}
 
@@ -141,7 +141,7 @@ def test_one_that_is_left_and_none() -> None:
     assert notes(scene.plan("app:1", referrers=Referrers.LEFT)) == ()
     scene.publish(SIGNED, "app")
     assert notes(scene.plan("app:1", referrers=Referrers.LEFT)) == (
-        "1 signature or other referrer stays at the source",
+        "1 signature or other referrer of an image stays at the source",
     )
 
 
@@ -150,7 +150,7 @@ def test_what_is_left_and_cannot_be_counted_is_no_failure() -> None:
     scene.script(fails("referrers", lambda: AccessDenied("no list for you"), times=ALWAYS))
     plan = scene.plan("app:1", referrers=Referrers.LEFT)
     assert notes(plan) == (
-        "1 signature or other referrer stays at the source",
+        "1 signature or other referrer of an image stays at the source",
         "how many signatures stay at the source could not be asked: no list for you",
     )
 
@@ -164,7 +164,7 @@ def test_a_signature_of_the_published_index_stays_when_the_index_is_rewritten() 
     names = stored(plan)
     assert f"app@{of_child.digest}" in names
     assert not {f"app@{of_index.digest}", f"app@{other.digest}"} & set(names)
-    told = "1 signature or other referrer stays with the published index, which is not copied as it is"
+    told = "1 signature or other referrer of an image stays with the published index, which is not copied as it is"
     assert notes(plan)[-1] == told
     rewritten = str(plan.images[0].digest)
     assert rewritten not in {subject for operation, subject in scene.source.subjects if operation == "referrers"}
@@ -272,7 +272,7 @@ def test_a_referrer_that_cannot_be_read_stays_and_the_others_come() -> None:
     assert f"app@{SIGNED.digest}" in stored(plan)
     assert notes(plan) == (
         (
-            "1 signature or other referrer stays at the source, which could not be read: it is no manifest; "
+            "1 signature or other referrer of an image could not be read: it is no manifest; "
             "--referrers refresh looks for them again"
         ),
     )
