@@ -39,13 +39,15 @@ _BESIDE = re.compile(r"\..{1,40}\.[0-9]{1,10}\.[0-9a-f]{8}", re.DOTALL)  # see `
 class Leftover:
     """A file that an ended run left, or a folder of images for gates.
 
-    `what` says what it is; nobody has written to it for `age_s` seconds.
+    `what` says what it is; nobody has written to it for `age_s` seconds. `size` is in bytes, of a folder with all that
+    is in it; `is_folder` says that it is one.
     """
 
     path: Path
     what: str
     size: int
     age_s: float
+    is_folder: bool = False
 
 
 @frozen
@@ -133,9 +135,8 @@ def _for_gates(state: Path | None, older_than_s: float, clock: Clock) -> Iterato
     for left in stagingplace.abandoned(Folder(state, (stagingplace.FOLDER,))) if state is not None else ():
         age_s = clock.wall_s() - left.changed_s
         if age_s >= older_than_s:
-            yield Leftover(
-                path=left.path, what="images for gates, of a run that was killed", size=left.size, age_s=age_s
-            )
+            what = "images for gates, of a run that was killed"
+            yield Leftover(path=left.path, what=what, size=left.size, age_s=age_s, is_folder=True)
 
 
 def place_of(text: str) -> Location:

@@ -197,7 +197,7 @@ def _carried_notes(plan: Plan) -> Iterator[str]:
         if manifest.subject is not None and manifest.artifact_type == GATE_ARTIFACT_TYPE
     }
     if said:
-        yield f"what gates of the sender said comes with {count(len(said), 'image')}: it is no check of this side"
+        yield f"{count(len(said), 'image')} with what gates of the sender said: that is no check of this side"
 
 
 def _prerequisite_notes(plan: Plan, ledger: Ledger) -> Iterator[str]:

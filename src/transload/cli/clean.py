@@ -52,7 +52,10 @@ def clean(stores: tuple[str, ...], older_than: str, dry_run: bool, output: Outpu
             return 0
         if not quiet:
             show_result(map(_line, gone))
-        total = f"{count(len(gone), 'file')}, {size(sum(leftover.size for leftover in gone))}"
+        folders = sum(leftover.is_folder for leftover in gone)
+        parts = [(len(gone) - folders, "file"), (folders, "folder")]
+        named = " and ".join(count(number, noun) for number, noun in parts if number)
+        total = f"{named}, {size(sum(leftover.size for leftover in gone))}"
         verb = "would be removed" if dry_run else "removed"
         show_result([f"{verb}: {total}" if gone else "nothing to clean"])
     return 0

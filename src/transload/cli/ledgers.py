@@ -60,7 +60,8 @@ class BundleView:
         if self.record is not None:
             facts += packing_facts(self.record)
         if self.gated:
-            facts.append(("gates", f"what the sender's said is with {count(self.gated, 'image')}, no check of yours"))
+            said = f"{count(self.gated, 'image')} with what gates said when packing; that is no check of the far side"
+            facts.append(("gates", said))
         if self.recovery:
             facts.append(("recovery", self._recovery()))
         if files := other_extras(ledger):

@@ -390,7 +390,7 @@ def test_clean_removes_what_a_killed_run_left_and_says_how_much(site: Site) -> N
     assert code == 0
     assert "run-0123  (images for gates, of a run that was killed, 2.9 KiB" in out  # two names of a blob count once
     assert left.exists()
-    assert "removed: 1 file" in site.run("clean --older-than 0m")[1]
+    assert "removed: 1 folder" in site.run("clean --older-than 0m")[1]
     assert site.left() == []
     assert Path("/etc").is_dir()
 
