@@ -1,6 +1,6 @@
 """Kills a process before its first call that changes files, then another before its second, and so on.
 
-killing.py pack|protect|repair|media|mirror FOLDER [FROM]
+killing.py pack|protect|record|repair|media|mirror FOLDER [FROM]
 
 Prints how many calls there were, and what was wrong after which of them.
 
@@ -24,6 +24,8 @@ from types import FrameType
 from typing import Any
 
 import transload
+from transload.app.bundlerecord import record_in
+from transload.bundle.reading.reader import BundleStore
 from transload.layout import LayoutStore
 from transload.testing.images import fill, image
 
@@ -71,6 +73,10 @@ def protect() -> None:
     transload.pack((), "out/b", origin="oci:source", volume_count=2, recovery=2, jobs=1)
 
 
+def record() -> None:
+    transload.pack((), "out/b", origin="oci:source", volume_size="1MiB", jobs=1, record_in_bundle=True)
+
+
 def media() -> None:
     transload.pack((), "out/b", origin="oci:source", volume_size="1MiB", to_media=True)
 
@@ -102,6 +108,17 @@ def files(folder: Path) -> dict[str, bytes]:
     return {name: _sorted(raw) if name.endswith("SHA256SUMS") else raw for name, raw in content.items()}
 
 
+def recorded(folder: Path) -> dict[str, bytes]:
+    """The names of the files; the bundle must be whole and carry its record, which says when the first run began."""
+    bundle = BundleStore(folder / "b")
+    found = record_in(bundle)
+    assert found is not None
+    assert found.problem is None, found.problem
+    wrong = [str(part.error) for part in bundle.check() if part.error is not None]
+    assert not wrong, wrong
+    return dict.fromkeys(files(folder), b"")
+
+
 def _sorted(raw: bytes) -> bytes:
     """The lines in order: a repair adds its own last."""
     return b"".join(sorted(raw.splitlines(keepends=True)))
@@ -111,6 +128,7 @@ def main() -> None:
     works: dict[str, Callable[[], object]] = {
         "pack": pack,
         "protect": protect,
+        "record": record,
         "repair": repair,
         "media": media,
         "mirror": mirror,
@@ -126,7 +144,8 @@ def main() -> None:
         damage()
         shutil.copytree(out, "before")
     work()  # in this process, so that the others need not load every module again
-    wanted, wrong = files(out), {}
+    seen = recorded if work is record else files  # its time is in the bundle, so no two are the same
+    wanted, wrong = seen(out), {}
     call = int(sys.argv[3]) if len(sys.argv) > 3 else 1
     while True:
         shutil.rmtree(out)
@@ -138,7 +157,7 @@ def main() -> None:
         if not killed_before(call, work):
             break
         assert not killed_before(0, work)
-        left = files(out)
+        left = seen(out)
         if left != wanted:
             wrong[call] = sorted(name for name in {*left, *wanted} if left.get(name) != wanted.get(name))
         call += 1

@@ -11,7 +11,17 @@ KILLING = Path(__file__).with_name("killing.py")
 
 
 # Up to its 90th call, `protect` does what `pack` does.
-@pytest.mark.parametrize(("work", "first"), [("pack", 1), ("protect", 90), ("repair", 1), ("media", 1), ("mirror", 1)])
+@pytest.mark.parametrize(
+    ("work", "first"),
+    [
+        ("pack", 1),
+        ("protect", 90),
+        ("record", 1),
+        ("repair", 1),
+        ("media", 1),
+        ("mirror", 1),
+    ],
+)
 def test_the_next_run_is_complete(tmp_path: Path, work: str, first: int) -> None:
     command = [sys.executable, str(KILLING), work, str(tmp_path), str(first)]
     done = subprocess.run(command, capture_output=True, text=True)

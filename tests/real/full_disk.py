@@ -45,6 +45,7 @@ def everything(disk: Path, **more: str) -> dict[str, tuple[int, str]]:
         "plan": run("plan", "--from", "oci:source", "--to", "oci:nowhere", "-o", f"{disk}/plan.json", **more),
         "inventory": run("inventory", "oci:source", "-o", f"{disk}/inventory.json", **more),
         "report": run(*source, "--to", "oci:reported", "--report", f"{disk}/report.json", **more),
+        "pack-record": run("pack", "--from", "oci:source", "-o", f"{disk}/noted", "--record-in-bundle", **more),
         "record": run(*source, "--to", "oci:recorded", "--record", f"{disk}/record.json", **more),
         "receipt": run("push", "carried.tar", "--to", "oci:received", "--receipt", f"{disk}/receipt.json", **more),
         "extract": run("extract", "carried.tar", "--into", str(disk), **more),

@@ -11,7 +11,7 @@ import pytest
 
 SCRIPT = Path(__file__).with_name("full_disk.py")
 WRITING = ["mirror", "mirror-new", "pack", "plan", "inventory", "report", "extract", "to-media", "media-state"]
-WRITING += ["record", "receipt"]
+WRITING += ["pack-record", "record", "receipt"]
 
 
 @pytest.fixture(scope="module")

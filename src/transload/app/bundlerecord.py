@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from transload.bundle.format.volumes import JOURNAL, RECORD
 from transload.bundle.reading.checking import volumes_of
 from transload.bundle.reading.reader import BundleStore
 from transload.errors import LimitExceeded, TransloadError
-from transload.files import local_errors, read_file, replace_file
+from transload.files import Folder, local_errors, read_file, write_all
 from transload.limits import ENVELOPE_BYTES
 from transload.oci import Digest, verified
 from transload.oci.cosign import subject_of
@@ -103,7 +104,14 @@ class PackingRecord:
             return
         with local_errors("writing", kept):
             kept.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(kept, content)
+            with Folder(kept.parent).open(kept.name, "a+") as file:  # no other name, which a kill would leave behind
+                try:
+                    file.truncate(0)
+                    write_all(file, content)
+                    os.fsync(file.fileno())
+                except OSError:
+                    kept.unlink(missing_ok=True)
+                    raise
 
 
 def _kept_name(beside: bool, out: Path, said: Statement) -> str:
