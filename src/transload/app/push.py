@@ -72,6 +72,7 @@ def prepare_push(
     trusting = trusting_for(job, sources, cancellation, stores.working)
     if trusting is not None and bundle is not None:
         trusting.published = partial(_published, bundle, published)
+        trusting.beside = target if bundle.ledger.against else None
     by_rule = refuse_by_rule(job, sources, cancellation, trusting)
     taking = Taking(bundle, job.target, stores, allow_older=allow_older, run_id=run_id) if bundle else None
 

@@ -19,7 +19,17 @@ from attrs import define, evolve, field, frozen
 from transload.app.location import Location
 from transload.app.signatures import evidence_for
 from transload.clock import SYSTEM_CLOCK
-from transload.errors import Interrupted, PartMissing, PolicyRefused, ReferenceInvalid, TransloadError, as_result
+from transload.errors import (
+    AccessDenied,
+    Interrupted,
+    NotFound,
+    PartMissing,
+    PolicyRefused,
+    PrerequisiteMissing,
+    ReferenceInvalid,
+    TransloadError,
+    as_result,
+)
 from transload.events import ActivityListener, Counting, ignore
 from transload.graph import walk
 from transload.oci import Descriptor, Digest, Name, Reference
@@ -119,7 +129,8 @@ class _Once:
 class Trusting:
     """What a policy says of the images of one run. `verdicts` are by the images' names at the target.
 
-    `published` says whose image an item is. `unknown` are images with a rule that only warns, whose signatures could
+    `published` says whose image an item is. `beside` is the target of a differential bundle, which leaves out the
+    signatures that are there. `unknown` are images with a rule that only warns, whose signatures could
     not be asked for.
     """
 
@@ -128,6 +139,7 @@ class Trusting:
     published: Callable[[str, Name], Published] = lambda store, name: Published.at(store, name.repository)
     cancellation: Cancellation | None = None
     working: ActivityListener = ignore
+    beside: Source | None = None
     verdicts: dict[str, Verdict] = field(factory=dict)
     unknown: dict[str, TransloadError] = field(factory=dict)
     _unchanged: int = 0
@@ -174,7 +186,26 @@ class Trusting:
         source = self.sources[image.item.source_store]
         before: Callable[[Descriptor], Descriptor] = getattr(source, "before", lambda descriptor: descriptor)
         assert image.published is not None  # noqa: S101 - the name of an image with a root stands for something
-        return self.judge.verdict_on(source, image.item.source.repository, before(image.published), published)
+        descriptor = before(image.published)
+        if self.beside is None:
+            return self.judge.verdict_on(source, image.item.source.repository, descriptor, published)
+        try:
+            said = self.judge.verdict_on(source, image.item.source.repository, descriptor, published)
+        except PrerequisiteMissing:
+            return self._verdict_beside(self.beside, image, descriptor, published)
+        if said.problem is None:
+            return said
+        with suppress(NotFound, AccessDenied):  # the target has no such repository yet
+            there = self._verdict_beside(self.beside, image, descriptor, published)
+            return there if there.problem is None else said
+        return said
+
+    def _verdict_beside(self, store: Source, image: Surveyed, descriptor: Descriptor, published: Published) -> Verdict:
+        try:
+            return self.judge.verdict_on(store, image.item.target.repository, descriptor, published)
+        except TransloadError as error:
+            error.side = "target"
+            raise
 
     def date(self, image: Surveyed, source: Source) -> Dated | None:
         """When an image was signed, if that is proved; else when it says that it was made. See `planning.ages.Date`."""

@@ -317,3 +317,20 @@ def test_the_record_of_an_image_says_who_signed_it(desk: Desk) -> None:
     assert said["acme/good:v1"][0] == "passed"
     assert said["acme/good:v1"][1].startswith("key ")
     assert said["acme/bare:v1"] == ("failed", "")
+
+
+def test_a_differential_bundle_is_judged_with_the_signatures_that_the_target_has(desk: Desk) -> None:
+    """The same content gets a further tag: its signature is at the target already, so the bundle leaves it out."""
+    good, bare = ("SOURCE/acme/good:v1 -> again/good:v2", "SOURCE/acme/bare:v1")
+    desk.write("first.txt", "SOURCE/acme/good:v1 -> acme/good:v1\nSOURCE/acme/good:v1 -> again/good:v1\n")
+    assert desk.run("mirror", "first.txt", "--to", "oci:out", "--policy", "policy.yaml")[0] == 0
+    assert desk.run("inventory", "oci:out", "-o", "site.json")[0] == 0
+    desk.write("second.txt", f"{good}\n{bare}\n")
+    assert desk.run("pack", "second.txt", "-o", "more", "--against", "site.json")[0] == 0
+    code, result = desk.result("push", "more", "--to", "oci:out", "--policy", "policy.yaml")
+    assert code == 7
+    said = {image["name"]: (image["status"], image["trust"]["holds"]) for image in result["images"]}
+    assert said == {"again/good:v2": ("copied", True), "acme/bare:v1": ("failed", False)}
+    code, result = desk.result("push", "more", "--to", "oci:elsewhere", "--policy", "policy.yaml")
+    assert code != 0, "there is no signature"
+    assert not any(image.get("trust", {}).get("holds") for image in result["images"])
