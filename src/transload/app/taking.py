@@ -158,6 +158,8 @@ class Taking:
         from transload.report.transferrecord import Check  # it is read only for a record
 
         order = self.order
+        if self._unusable:
+            return Check(name="bundle-order", result="not-made", detail="nobody knows which bundles were taken here")
         result = {"older": "warned" if self._allowed else "failed", "unknown": "not-made"}.get(order.standing, "passed")
         detail = order.standing + (f" than {order.newest.words}" if order.newest and order.by else "")
         return Check(name="bundle-order", result=result, by=order.by or None, detail=detail)  # type: ignore[arg-type]

@@ -128,6 +128,8 @@ def push(
                 allow_older=allow_older,
                 run_id=began.run_id,
             )
+            if quiet and session.output.speaks and prepared.taking:
+                say_notes(prepared.taking.notes())
             return exit_code(carry(session, stores, prepared, began, again, job.bodies, limits, recording=records))
 
 

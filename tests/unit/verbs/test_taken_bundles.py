@@ -2,6 +2,9 @@
 
 import json
 import multiprocessing
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -202,6 +205,31 @@ def test_a_damaged_memory_is_a_warning_at_most(here: Path, raw: bytes) -> None:
     assert (exit_code(result), order(result).standing, order(result).kept) == (0, "first", True)
     assert any("nobody knows which bundles were taken here" in note for note in result.notes) is (raw == b"garbage")
     assert len(remembered()) == 1
+
+
+def test_a_record_does_not_say_that_the_order_was_checked_if_the_memory_could_not_be_read(here: Path) -> None:
+    push(pack("11"), record="known.json")
+    Path("state", FILE).write_bytes(b"garbage")
+    push(pack("10"), record="lost.json")
+    found = [
+        check["result"]
+        for name in ("known.json", "lost.json")
+        for check in json.loads(Path(name).read_text())["predicate"]["checks"]
+        if check["name"] == "bundle-order"
+    ]
+    assert found == ["passed", "not-made"]
+
+
+def test_the_quiet_command_says_it_too(here: Path) -> None:
+    push(pack("10", "site"), "site")
+    done = subprocess.run(
+        [sys.executable, "-m", "transload", "push", pack("11"), "--to", "oci:target", "--quiet"],
+        env={**os.environ, "TRANSLOAD_STATE_DIR": "state"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "and this one is not signed" in " ".join(done.stderr.split())
 
 
 def test_a_memory_of_a_newer_version_is_not_touched(here: Path) -> None:
