@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         lay_out,
         parse_volume_size,
     )
+    from transload.bundle.format.edition import BundledRelease, Edition
     from transload.bundle.format.ledger import Ledger, LedgerImage, StoredBlob, StoredExtra
     from transload.bundle.format.signing import PublicKey, Signer, load_private_key, load_public_key
     from transload.bundle.reading.checking import CheckedPart
@@ -210,6 +211,7 @@ if TYPE_CHECKING:
     from transload.registry.credentials import DockerConfig
     from transload.registry.known import Finding
     from transload.registry.store import RegistryStore
+    from transload.report.bundleorder import BundleFacts, BundleOrder
     from transload.report.checkup import CheckPoint, Checkup
     from transload.report.foundrecord import FoundRecord
     from transload.report.gated import GateResult, GatesAttached
@@ -249,32 +251,32 @@ if TYPE_CHECKING:
 __all__ = [
     "NEWEST", "AccessDenied", "AccessError", "Activity", "ActivityListener", "Addition", "AgeRefused", "Allowance",
     "AlreadyRunning", "AnyEvent", "ArchiveStore", "ArtifactFiles", "Attachments", "BeyondRepair", "BlobStep",
-    "BlobUnknown", "Blueprint", "BundleExists", "BundleForeignSignature", "BundleIncomplete", "BundleInvalid",
-    "BundleStore", "BundleUnfinished", "BundleUnsigned", "BundleWriter", "BundledImage", "Busy", "Cancellation",
-    "Catalog", "CatalogUnknown", "CatalogUse", "CertificateUntrusted", "ChartAddress", "ChartOptions", "ChartUse",
-    "CheckPoint", "CheckedPart", "Checkup", "CompanionImage", "ConfigFile", "Configuration", "ContentDiffers",
-    "Contents", "Converted", "CorruptError", "CredentialsRejected", "CredentialsUnavailable", "Descriptor",
-    "Difference", "Digest", "DigestInvalid", "DigestMismatch", "Discovery", "DiskFull", "DockerConfig",
-    "DocumentInvalid", "EnginePlaces", "Environment", "Event", "ExtraFile", "FileExists", "Finding", "FolderUnsafe",
-    "FoundImage", "FoundRecord", "GateRefused", "GateResult", "GatesAttached", "GoingName", "History", "Holding",
-    "HostGivenUp", "HostListener", "HostState", "HostTotals", "HostTroubled", "HostUnknown", "Hours", "How", "Http",
-    "ImageDone", "ImageOutcome", "ImageResult", "ImageSet", "ImageSigner", "ImageUnknown", "ImagesFailed",
-    "IndexTampered", "Ingest", "InsecureRefused", "Interrupted", "Inventory", "InventoryTarget", "Item", "Journal",
-    "KeyFile", "KeyInvalid", "KeyPair", "LayoutStore", "Ledger", "LedgerImage", "LedgerTampered", "LeftName",
-    "Leftover", "LimitExceeded", "Limits", "ListQuestion", "Listener", "Listing", "LoadedImage", "LocalError",
-    "LocksMissing", "Login", "LoginMissing", "Manifest", "ManifestInvalid", "ManifestStep", "ManifestUnknown",
-    "MediumDamaged", "MediumLost", "MediumWanted", "MemberDamaged", "MemberUnsafe", "MemoryStore", "MovedImage", "Name",
-    "Narrowing", "NetSettings", "Network", "NotFound", "Offer", "OpenQuestion", "Options", "OutOfBytes", "Outcome",
-    "PackResult", "PartMissing", "PermissionRefused", "Place", "Plan", "PlannedImage", "Platform", "PlatformInvalid",
-    "PlatformUnavailable", "PolicyRefused", "PoolPlan", "PrefixRule", "Prerequisite", "PrerequisiteMissing", "Problem",
-    "Progress", "Progressed", "Proof", "ProtocolTrouble", "PrunePlan", "PruneResult", "PublicKey", "RateLimits",
-    "Reach", "ReadChart", "ReadOnly", "Reference", "ReferenceInvalid", "Referrers", "Refused", "RefusedByRule",
-    "RegistryStore", "Release", "ReleaseList", "ReleaseNames", "ReleaseResult", "ReleaseUnknown", "Relocation",
-    "Repaired", "RepairedFile", "RepositoryContent", "RepositoryUnknown", "Request", "RequestCosts", "Requests",
-    "Result", "Results", "RuledImages", "RuledPrefix", "RunFinished", "RunPaused", "RunResumed", "RunStarted",
-    "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty", "ServeSettings", "Served", "ServedTotals",
-    "ServerTrouble", "SettingMissing", "Share", "Side", "Signer", "SizeMismatch", "Source", "Stalled", "Step",
-    "StepDone", "StepFailed", "StepMoved", "StepRetried", "StepStarted", "StorageFull", "Store", "StoreOptions",
+    "BlobUnknown", "Blueprint", "BundleExists", "BundleFacts", "BundleForeignSignature", "BundleIncomplete",
+    "BundleInvalid", "BundleOrder", "BundleStore", "BundleUnfinished", "BundleUnsigned", "BundleWriter", "BundledImage",
+    "BundledRelease", "Busy", "Cancellation", "Catalog", "CatalogUnknown", "CatalogUse", "CertificateUntrusted",
+    "ChartAddress", "ChartOptions", "ChartUse", "CheckPoint", "CheckedPart", "Checkup", "CompanionImage", "ConfigFile",
+    "Configuration", "ContentDiffers", "Contents", "Converted", "CorruptError", "CredentialsRejected",
+    "CredentialsUnavailable", "Descriptor", "Difference", "Digest", "DigestInvalid", "DigestMismatch", "Discovery",
+    "DiskFull", "DockerConfig", "DocumentInvalid", "Edition", "EnginePlaces", "Environment", "Event", "ExtraFile",
+    "FileExists", "Finding", "FolderUnsafe", "FoundImage", "FoundRecord", "GateRefused", "GateResult", "GatesAttached",
+    "GoingName", "History", "Holding", "HostGivenUp", "HostListener", "HostState", "HostTotals", "HostTroubled",
+    "HostUnknown", "Hours", "How", "Http", "ImageDone", "ImageOutcome", "ImageResult", "ImageSet", "ImageSigner",
+    "ImageUnknown", "ImagesFailed", "IndexTampered", "Ingest", "InsecureRefused", "Interrupted", "Inventory",
+    "InventoryTarget", "Item", "Journal", "KeyFile", "KeyInvalid", "KeyPair", "LayoutStore", "Ledger", "LedgerImage",
+    "LedgerTampered", "LeftName", "Leftover", "LimitExceeded", "Limits", "ListQuestion", "Listener", "Listing",
+    "LoadedImage", "LocalError", "LocksMissing", "Login", "LoginMissing", "Manifest", "ManifestInvalid", "ManifestStep",
+    "ManifestUnknown", "MediumDamaged", "MediumLost", "MediumWanted", "MemberDamaged", "MemberUnsafe", "MemoryStore",
+    "MovedImage", "Name", "Narrowing", "NetSettings", "Network", "NotFound", "Offer", "OpenQuestion", "Options",
+    "OutOfBytes", "Outcome", "PackResult", "PartMissing", "PermissionRefused", "Place", "Plan", "PlannedImage",
+    "Platform", "PlatformInvalid", "PlatformUnavailable", "PolicyRefused", "PoolPlan", "PrefixRule", "Prerequisite",
+    "PrerequisiteMissing", "Problem", "Progress", "Progressed", "Proof", "ProtocolTrouble", "PrunePlan", "PruneResult",
+    "PublicKey", "RateLimits", "Reach", "ReadChart", "ReadOnly", "Reference", "ReferenceInvalid", "Referrers",
+    "Refused", "RefusedByRule", "RegistryStore", "Release", "ReleaseList", "ReleaseNames", "ReleaseResult",
+    "ReleaseUnknown", "Relocation", "Repaired", "RepairedFile", "RepositoryContent", "RepositoryUnknown", "Request",
+    "RequestCosts", "Requests", "Result", "Results", "RuledImages", "RuledPrefix", "RunFinished", "RunPaused",
+    "RunResumed", "RunStarted", "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty", "ServeSettings", "Served",
+    "ServedTotals", "ServerTrouble", "SettingMissing", "Share", "Side", "Signer", "SizeMismatch", "Source", "Stalled",
+    "Step", "StepDone", "StepFailed", "StepMoved", "StepRetried", "StepStarted", "StorageFull", "Store", "StoreOptions",
     "StoredBlob", "StoredExtra", "Sureness", "TagRule", "TagVerdict", "Target", "TargetConflict", "TargetEvent",
     "TargetsFailed", "TooLarge", "TooManyRequests", "TooSlow", "TransloadError", "Truncated", "Trusted", "Unreachable",
     "Unread", "UsageError", "Verdict", "Verification", "VersionRange", "VolumeDamaged", "VolumeForeign",
@@ -305,6 +307,7 @@ _HOMES = {
         "Blueprint", "BundledImage", "BundleStore", "BundleWriter", "Contents", "ExtraFile", "Prerequisite", "lay_out",
         "parse_volume_size",
     ),
+    "transload.bundle.format.edition": ("BundledRelease", "Edition"),
     "transload.bundle.format.ledger": ("Ledger", "LedgerImage", "StoredBlob", "StoredExtra"),
     "transload.bundle.format.signing": ("PublicKey", "Signer", "load_private_key", "load_public_key"),
     "transload.bundle.reading.checking": ("CheckedPart",),
@@ -365,6 +368,7 @@ _HOMES = {
     "transload.registry.credentials": ("DockerConfig",),
     "transload.registry.known": ("Finding",),
     "transload.registry.store": ("RegistryStore",),
+    "transload.report.bundleorder": ("BundleFacts", "BundleOrder"),
     "transload.report.checkup": ("CheckPoint", "Checkup"),
     "transload.report.foundrecord": ("FoundRecord",),
     "transload.report.gated": ("GateResult", "GatesAttached"),
