@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,7 +38,6 @@ from transload.threads import Cancellation
 from transload.transfer import Journal, Outcome
 
 if TYPE_CHECKING:
-    from transload.app.trusting import Published
     from transload.report.transferrecord import Carrier, Check
 
 
@@ -71,7 +69,9 @@ def prepare_push(
     older: list[GoingBack] = []
     trusting = trusting_for(job, sources, cancellation, stores.working)
     if trusting is not None and bundle is not None:
-        trusting.published = partial(_published, bundle, published)
+        from transload.app.trusting import whose  # few pushes have a policy
+
+        trusting.published = whose({carried.location.locator: bundle})
         trusting.beside = target if bundle.ledger.against else None
     by_rule = refuse_by_rule(job, sources, cancellation, trusting)
     taking = Taking(bundle, job.target, stores, allow_older=allow_older, run_id=run_id) if bundle else None
@@ -124,13 +124,6 @@ def _bundle_checks(bundle: BundleStore | None, taking: Taking | None) -> Iterato
         yield from signature_checks(bundle)
     if taking is not None:
         yield taking.check()
-
-
-def _published(bundle: BundleStore, sources: Mapping[str, str], _store: str, name: Name) -> Published:
-    """Whose image of a bundle it is: what the ledger says is proved if the key that the user gave signed it."""
-    from transload.app.trusting import Published  # few pushes have a policy
-
-    return Published.claimed(sources.get(str(name), ""), name.repository, proved=bundle.verified)
 
 
 def _carrier(bundle: BundleStore) -> Carrier:

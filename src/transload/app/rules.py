@@ -47,10 +47,14 @@ def trusting_for(
     """Who judges the images of `job`, if it has a policy. `judge` is shared by runs that copy the same images."""
     if job.policy is None:
         return None
-    from transload.app.trusting import Judge, Trusting  # most runs have no policy
+    from transload.app.trusting import Judge, Trusting, whose  # most runs have no policy
 
     return Trusting(
-        judge=judge or Judge(job.policy, job.at), sources=sources, cancellation=cancellation, working=working
+        judge=judge or Judge(job.policy, job.at),
+        sources=sources,
+        published=whose(sources),
+        cancellation=cancellation,
+        working=working,
     )
 
 

@@ -86,6 +86,23 @@ class Published:
         return policy.rule_for(self.name) if self.proved else policy.rule_for_claim(self.name)
 
 
+def whose(sources: Mapping[str, Source]) -> Callable[[str, Name], Published]:
+    """Says whose image a name in a store is. The ledger of a bundle knows; a key that the user gave may prove it."""
+    claims = {
+        locator: {entry.image.name: entry.image.source for entry in ledger.images}
+        for locator, source in sources.items()
+        if (ledger := getattr(source, "ledger", None)) is not None
+    }
+
+    def published(store: str, name: Name) -> Published:
+        if store not in claims:
+            return Published.at(store, name.repository)
+        proved = bool(getattr(sources[store], "verified", False))
+        return Published.claimed(claims[store].get(name, ""), name.repository, proved=proved)
+
+    return published
+
+
 class Judge:
     """Says what `policy` says of images at the time `at` (None: now), of each once. Safe for threads."""
 

@@ -150,6 +150,11 @@ def test_the_claim_of_a_bundle_chooses_no_weaker_rule_unless_its_key_proves_it(d
     code, _, err = desk.run("push", "site", "--to", "oci:out", "--policy", "policy.yaml", "--key", "site.pub")
     assert code == 0, err
     assert desk.held() == {"acme/bare"}
+    mirrored = ("mirror", "--from", "bundle:site", "--policy", "policy.yaml")
+    assert desk.run(*mirrored, "--to", "oci:unproved")[0] == 7
+    desk.write("policy.yaml", RULES.replace("MODE", "require") + "  - {prefix: acme, mode: skip}\n")
+    code, _, err = desk.run(*mirrored, "--to", "oci:unproved")
+    assert code == 7, "its name in the bundle does not count, and proves nothing"
 
 
 def test_compressing_does_not_hide_the_signature(desk: Desk) -> None:
