@@ -45,4 +45,4 @@ def test_it_is_refused(
 
 def test_all_commands_are_looked_at() -> None:
     assert len(PLACES) > 150
-    assert {"repair carried", "mirror sets", "check target", "push carried", "forget hosts"} <= set(PLACES)
+    assert {"repair carried", "mirror sets", "check target", "push carried", "forget places"} <= set(PLACES)
