@@ -277,7 +277,9 @@ def test_a_statement_costs_seven_requests(desk: Desk) -> None:
     for flag in ("", " --no-gate-attestations"):
         with serve(MemoryStore(), ServeSettings(writable=True)) as server:
             host = server.host_port
-            assert desk.run(f"mirror --from oci:source --to {host} --plain-http {host}{flag}", desk.gate("true"))[0] == 0
+            assert (
+                desk.run(f"mirror --from oci:source --to {host} --plain-http {host}{flag}", desk.gate("true"))[0] == 0
+            )
             spent.append(sum(server.requests.by_kind.values()))
     assert spent[0] - spent[1] == 7 * len(IMAGES)
 
