@@ -7,7 +7,9 @@ referrers for a manifest.
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from functools import partial
 from itertools import islice
 
@@ -74,6 +76,9 @@ class Companions:
         self._take = take
         self._once = Answers().once
         self._refused: dict[tuple[str, ...], TransloadError] = {}
+        self._answered: set[tuple[str, ...]] = set()
+        self._first: dict[tuple[str, ...], threading.Lock] = {}
+        self._lock = threading.Lock()
 
     def of(self, source: Source, item: Item, root: Node, published: Manifest) -> Found:
         """What comes with an image of which `root` is copied; `published` is what its name stands for at the source.
@@ -155,30 +160,43 @@ class Companions:
         if refers is None:
             return ()
         key = ("referrers", item.source_store, repository, digest)
-        ask = partial(self._unless_refused, key[:3], lambda: refers.referrers(repository, digest))
+        ask = partial(self._unless_refused, source, key[:3], lambda: refers.referrers(repository, digest))
         return tuple(Name(repository, None, referrer.digest) for referrer in self._once(key, ask))
 
     def _tags(self, source: Source, item: Item, digest: Digest) -> tuple[Name, ...]:
         """The tags of cosign that there are for this digest."""
         repository = item.source.repository
         key = ("tags", item.source_store, repository)
-        listed = self._once(key, partial(self._unless_refused, key, lambda: _cosign_tags(source, repository)))
+        listed = self._once(key, partial(self._unless_refused, source, key, lambda: _cosign_tags(source, repository)))
         wanted = [Name(repository, tag) for tag in sorted(companion_tags(digest))]
         if listed is not None:
             return tuple(name for name in wanted if name.tag in listed)
-        ask = partial(self._unless_refused, ("tag", *key[1:]), lambda: [name for name in wanted if _is(source, name)])
+        ask = partial(
+            self._unless_refused, source, ("tag", *key[1:]), lambda: [name for name in wanted if _is(source, name)]
+        )
         return tuple(self._once((*key, digest), ask))
 
-    def _unless_refused(self, about: tuple[str, ...], ask: Callable[[], Value]) -> Value:
-        """The answer. Where nobody demands companions, a refusal is not provoked again by the next image."""
-        if about in self._refused:
-            raise self._refused[about]
-        try:
+    def _unless_refused(self, source: Source, about: tuple[str, ...], ask: Callable[[], Value]) -> Value:
+        """The answer. Where nobody demands companions, trouble is not waited for, nor provoked by the next image.
+
+        A refusal is one of the repository; a failing server is one for all. The first answer is awaited by the others.
+        """
+        if self._mode.demanded:
             return ask()
-        except _FOR_ALL as error:
-            if not self._mode.demanded:
-                self._refused.setdefault(about, as_result(error))
-            raise
+        kind = about[:2]
+        with self._lock:
+            first = self._first.setdefault(kind, threading.Lock())
+        with contextlib.nullcontext() if kind in self._answered else first:
+            for refused in (kind, about):
+                if refused in self._refused:
+                    raise self._refused[refused]
+            try:
+                answer = _hastily(source, ask)
+            except _FOR_ALL as error:
+                self._refused.setdefault(kind if isinstance(error, Unreachable) else about, as_result(error))
+                raise
+            self._answered.add(kind)
+            return answer
 
     def _read(self, source: Source, item: Item, name: Name) -> Node:
         def fetch(wanted: Name) -> Manifest:
@@ -197,6 +215,19 @@ def told_how_to_leave(name: Name, manifest: Manifest) -> Iterator[None]:
             way = "--no-referrers brings images without signatures and what else refers to them"
             error.hint = f"{error.hint}; {way}" if error.hint else way
         raise
+
+
+def _hastily(source: Source, ask: Callable[[], Value]) -> Value:
+    """The answer to a question that is asked twice at most.
+
+    With the usual retries, a registry whose lists always fail would be given up for the images too.
+    """
+    hasty: Callable[[], AbstractContextManager[None]] = getattr(source, "hasty", contextlib.nullcontext)
+    with hasty():
+        try:
+            return ask()
+        except Unreachable:
+            return ask()
 
 
 def _cosign_tags(source: Source, repository: str) -> frozenset[str] | None:

@@ -45,6 +45,7 @@ class Api:
         self._authorizers: dict[Login | None, Authorizer] = {}
         self._by_repository: dict[str, Authorizer] = {}
         self._origin: Origin | None = None
+        self._hasty = threading.local()
 
     @property
     def origin(self) -> Origin:
@@ -75,6 +76,8 @@ class Api:
 
     def ask(self, request: HttpRequest, *scopes: Scope, long: bool = False) -> Reply:
         """The whole answer. After a 401 from the registry it asks once more with a login, if the body can be resent."""
+        if getattr(self._hasty, "now", False):
+            request = evolve(request, retried=False)
         if not self._owns(request):
             return self.http.ask(evolve(request, registry=self.origin, side=self._side))
         sent, sent_s = self._header(scopes, long), self.http.clock.monotonic_s()
@@ -89,6 +92,15 @@ class Api:
             if reply.status == 401 and reply.origin == self.origin and sent.startswith("Basic "):
                 self._authorizer(scopes).answer("Basic", scopes, sent, sent_s)  # raises CredentialsRejected
         return reply
+
+    @contextmanager
+    def hasty(self) -> Iterator[None]:
+        """What this thread asks in the block is asked once: nothing depends on it, and waiting uses up the patience."""
+        self._hasty.now = True
+        try:
+            yield
+        finally:
+            self._hasty.now = False
 
     def once_more(self, ask: Callable[[], Result]) -> Result:
         """What `ask` gives. If the answer was damaged on the way, it is asked again, once.

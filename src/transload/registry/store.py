@@ -73,6 +73,10 @@ class RegistryStore:
         """Referrers by the API or by the fallback tag."""
         return self
 
+    def hasty(self) -> AbstractContextManager[None]:
+        """In this block, what this thread asks is not asked again for long, if the registry has trouble."""
+        return self._api.hasty()
+
     @property
     def noting(self) -> Referrers:
         """The lists of referrers, which a registry without the API leaves to its clients."""

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 import transload
-from transload import Environment, ImagesFailed, MemoryStore
-from transload.errors import Refused
+from transload import Environment, ImagesFailed, MemoryStore, Network
+from transload.errors import Refused, ServerTrouble
 from transload.oci import Name
 from transload.server import ServeSettings, serve
-from transload.testing.faults import FaultyStore, fails
+from transload.testing.faults import ALWAYS, FaultyStore, fails
 from transload.testing.images import fill, image, signature
 
 NOTHING = Environment()
@@ -93,3 +93,24 @@ def bare(entry: dict[str, Any]) -> dict[str, Any]:
 def subject_of(folder: Path, entry: dict[str, Any]) -> dict[str, Any]:
     manifest = json.loads((folder / "blobs" / entry["digest"].replace(":", "/")).read_text())
     return bare(manifest["subject"])
+
+
+@pytest.mark.parametrize("what", ["referrers", "tags"])
+@pytest.mark.parametrize("error", [lambda: ServerTrouble("overloaded"), lambda: RuntimeError("a bug of theirs")])
+@pytest.mark.filterwarnings("ignore")  # the server tells of its own bug
+def test_a_registry_whose_lists_always_fail_still_gives_its_images(what: Any, error: Any, tmp_path: Path) -> None:
+    """With the usual retries it would be given up, and its images with it."""
+    store = MemoryStore()
+    for number in range(6):
+        fill(store, image(f"image {number}"), f"app{number}", "1")
+    with serve(FaultyStore(store, [fails(what, error, times=ALWAYS)])) as source:
+        result = transload.mirror(
+            [f"{source.host_port}/app{number}:1" for number in range(6)],
+            to=f"oci:{tmp_path / 'out'}",
+            environment=NOTHING,
+            network=Network(give_up_after_s=20),
+        )
+        asked = source.requests.by_kind["GET", what]
+    assert [one.status for one in result.images] == ["copied"] * 6
+    assert all("whether all signatures come along could not be asked" in one.notes[0] for one in result.images)
+    assert asked == 2, "once, and once more, for all images"
