@@ -1,7 +1,8 @@
 """Judges the images of a plan that was saved earlier, before anything is copied.
 
 The file of a plan may come from anywhere. So what is judged must be what its steps bring: under each tag the image that
-the plan names for it, and of an index that was narrowed, nothing but entries of the published one.
+the plan names for it, by a step that it names among those of this image, since an image without steps is not judged;
+and of an index that was narrowed, nothing but entries of the published one.
 """
 
 from __future__ import annotations
@@ -65,16 +66,17 @@ def _published(store: str, name: Name, *, own: bool) -> Published:
 
 
 def _check_tags(plan: Plan) -> None:
-    """Raises `DocumentInvalid` unless each tag gets the image that the plan names for it, or is one of cosign's."""
-    planned = {image.target: image.digest for image in plan.images}
+    """Raises `DocumentInvalid` unless each tag gets an image that the plan names for it, or is one of cosign's."""
+    goals = {(image.target, image.digest, goal) for image in plan.images for goal in image.goals}
+    named = {(image.target, image.digest) for image in plan.images}
     for step in plan.steps:
         if not isinstance(step, ManifestStep) or step.name.tag is None or subject_of(step.name.tag) is not None:
             continue
-        if planned.get(step.name) != step.digest:
+        if (step.name, step.digest, step.id) not in goals:
+            known = (step.name, step.digest) in named
+            why = "which is no step of that image" if known else "and names no such image"
             raise DocumentInvalid(
-                f"the plan would put {step.digest.short} under {step.name}, and names no such image",
-                subject=str(step.name),
-                hint=_HINT,
+                f"the plan would put {step.digest.short} under {step.name}, {why}", subject=str(step.name), hint=_HINT
             )
 
 

@@ -297,7 +297,8 @@ def _is_narrowed(image: Surveyed) -> bool:
 def _belonging(surveyed: Iterable[Surveyed]) -> dict[Item, Item]:
     """The items that are tags of signatures, or of lists of them, each with the image of the run that it belongs to.
 
-    They are found where everything in a repository is wanted. Nobody signs them: they go with their image.
+    They are found where everything in a repository is wanted. Nobody signs them: they go with their image. One that
+    gets another name at the target could be taken for an image there; so could one of two that belong to each other.
     """
     images: dict[tuple[str, str, Digest], Item] = {}
     for image in surveyed:
@@ -307,11 +308,25 @@ def _belonging(surveyed: Iterable[Surveyed]) -> dict[Item, Item]:
     longer = by_beginning(digest for _, _, digest in images)
     belongs: dict[Item, Item] = {}
     for image in surveyed:
-        subject = companion_of(image.item.source.tag, longer)
-        found = images.get((image.item.source_store, image.item.source.repository, subject)) if subject else None
-        if found is not None and found != image.item:
-            belongs[image.item] = found
-    return belongs
+        item = image.item
+        subject = companion_of(item.source.tag, longer)
+        found = images.get((item.source_store, item.source.repository, subject)) if subject else None
+        beside = found is not None and item.target == Name(found.target.repository, item.source.tag)
+        if found is not None and found != item and beside:
+            belongs[item] = found
+    ends = ((item, _end(item, belongs)) for item in belongs)
+    return {item: end for item, end in ends if end is not None}
+
+
+def _end(item: Item, belongs: Mapping[Item, Item]) -> Item | None:
+    """The image to which an item belongs, maybe by way of others; None if they only belong to each other."""
+    seen: set[Item] = set()
+    while item in belongs:
+        if item in seen:
+            return None
+        seen.add(item)
+        item = belongs[item]
+    return item
 
 
 def _with_their_images(

@@ -119,3 +119,39 @@ def test_nothing_to_copy_is_not_judged(vendor: MemoryStore) -> None:
     counted = FaultyStore(vendor)
     assert not failed(judged(plan, counted, REQUIRED))
     assert not counted.calls
+
+
+def test_steps_that_belong_to_no_image_are_refused(vendor: MemoryStore) -> None:
+    """The image says that there is nothing to do for it, so it would not be judged; its steps would be done."""
+    plan = saved(vendor, "free")
+    for planned in (
+        evolve(plan.images[0], goals=()),
+        evolve(plan.images[0], goals=plan.images[0].goals[:0], status="unchanged"),
+    ):
+        with pytest.raises(DocumentInvalid, match="would put .* under mirror/free:v1, which is no step of that image"):
+            judged(load_plan(dump_plan(evolve(plan, images=(planned,)))), vendor, REQUIRED)
+
+
+def test_steps_of_an_image_that_has_failed_are_refused(vendor: MemoryStore) -> None:
+    plan = saved(vendor, "free")
+    error = Unreachable("no answer")
+    crafted = evolve(plan, images=(evolve(plan.images[0], goals=(), status="failed", error=error),))
+    with pytest.raises(DocumentInvalid, match="would put"):
+        judged(load_plan(dump_plan(crafted)), vendor, REQUIRED)
+
+
+def test_steps_that_only_another_image_wants_are_refused(vendor: MemoryStore) -> None:
+    plan = saved(vendor, "app", "free")
+    app, free = plan.images
+    crafted = evolve(plan, images=(evolve(app, goals=(*app.goals, *free.goals)), evolve(free, goals=())))
+    with pytest.raises(DocumentInvalid, match="would put .* under mirror/free:v1"):
+        judged(load_plan(dump_plan(crafted)), vendor, REQUIRED)
+
+
+def test_the_tag_of_a_signature_at_the_source_is_no_way_to_another_tag(vendor: MemoryStore) -> None:
+    """What lies under the tag of a signature goes with its image, unjudged; so it must stay under that tag."""
+    fill(vendor, FREE, "shop/app", f"sha256-{APP.digest.encoded}.att")
+    plan = saved(vendor, "app", "free")
+    free = evolve(plan.images[1], source=Name("shop/app", f"sha256-{APP.digest.encoded}.att"))
+    crafted = evolve(plan, images=(plan.images[0], free))
+    assert failed(judged(load_plan(dump_plan(crafted)), vendor, REQUIRED)) == {"mirror/free:v1": PolicyRefused}

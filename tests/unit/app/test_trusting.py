@@ -158,6 +158,43 @@ def test_the_tag_of_a_signature_alone_is_judged_as_any_image() -> None:
     assert [planned.status for planned in plan.images] == ["failed"]
 
 
+def test_images_under_the_tags_of_each_others_signatures_are_judged() -> None:
+    """Nobody has signed either of them, so there is no image with which they could go."""
+    run = Run(policy(rule("", VENDOR)))
+    one, other = image("one"), image("other")
+    tags = [f"sha256-{one.digest.encoded}.sig", f"sha256-{other.digest.encoded}.sig"]
+    fill(run.held, other, "acme/app", tags[0])
+    fill(run.held, one, "acme/app", tags[1])
+    items = tuple(Item(HOST, Name("acme/app", tag), Name("acme/app", tag)) for tag in tags)
+    plan = make_plan(Request(items), {HOST: run.source}, run.target, refuse=run.trusting.refuse)
+    assert [planned.status for planned in plan.images] == ["failed", "failed"]
+
+
+def test_the_tag_of_a_signature_that_gets_another_name_is_judged() -> None:
+    run = Run(policy(rule("", VENDOR)))
+    good = run.add("acme/app", VENDOR)
+    tag = f"sha256-{good.digest.encoded}.att"
+    fill(run.held, image("evil"), "acme/app", tag)
+    items = (
+        Item(HOST, Name("acme/app", "v1"), Name("acme/app", "v1")),
+        Item(HOST, Name("acme/app", tag), Name("acme/app", "v2")),
+        Item(HOST, Name("acme/app", tag), Name("acme/other", tag)),
+    )
+    plan = make_plan(Request(items), {HOST: run.source}, run.target, refuse=run.trusting.refuse)
+    assert [planned.status for planned in plan.images] == ["new", "failed", "failed"]
+
+
+def test_signatures_of_signatures_go_with_the_image() -> None:
+    run = Run(policy(rule("", VENDOR)))
+    bad = run.add("acme/bad", OTHER)
+    signature = f"sha256-{bad.digest.encoded}.sig"
+    of_signature = f"sha256-{run.held.resolve(Name('acme/bad', signature)).digest.encoded}.sig"
+    fill(run.held, image("signature of it"), "acme/bad", of_signature)
+    items = tuple(Item(HOST, Name("acme/bad", tag), Name("acme/bad", tag)) for tag in ("v1", signature, of_signature))
+    plan = make_plan(Request(items), {HOST: run.source}, run.target, refuse=run.trusting.refuse)
+    assert [planned.status for planned in plan.images] == ["failed", "failed", "failed"]
+
+
 # --- could not ask is not unsigned
 
 
