@@ -2,7 +2,7 @@
 
 The time is kept: the same content gets the same time, and so the same bytes, when it is packed again on this machine.
 It is found, in this order, in SOURCE_DATE_EPOCH (https://reproducible-builds.org/specs/source-date-epoch/), in the
-bundle that is there already, in the state folder; else it is now.
+bundle that is there already, whole or begun, in the state folder; else it is now.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from transload.bundle.format.contents import Contents
 from transload.bundle.format.edition import BundledRelease, Edition, time_in, time_text
 from transload.bundle.format.ledger import Ledger
 from transload.bundle.reading.reader import BundleStore
+from transload.bundle.writing.partial import begun
 from transload.clock import SYSTEM_CLOCK
 from transload.errors import TransloadError, UsageError
 from transload.limits import EDITION_NAMES
@@ -48,7 +49,7 @@ def with_edition(contents: Contents, selection: Selection, job: Job, out: Path, 
 def _time(timeless: Ledger, out: Path, stores: Stores) -> datetime:
     if stores.environment.source_date:
         return _given(stores.environment.source_date)
-    there = _time_there(timeless, out)
+    there = _time_there(timeless, out) or begun(out)
     known = _Known(stores.environment.state)
     digest = Digest.of(timeless.encode())
     time = there or known.time(digest) or datetime.fromtimestamp(int(SYSTEM_CLOCK.wall_s()), UTC)
@@ -67,7 +68,7 @@ def _given(text: str) -> datetime:
 
 
 def _time_there(timeless: Ledger, out: Path) -> datetime | None:
-    """The time of the bundle that is there, whole or not, if it has the same content."""
+    """The time of the bundle that is there, if it has the same content."""
     for name in (out.name, *(f"{out.name}{ending}" for ending in _FIRST_VOLUMES)):  # there may be two of one name
         with contextlib.suppress(TransloadError, OSError):
             there = BundleStore(out.with_name(name)).ledger

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -53,6 +54,14 @@ def test_pack_goes_on_after_it_broke_off(
     packed = transload.pack(wanted, tmp_path / "month", environment=NOTHING)
     assert [file.name for file in packed.files] == ["month.tar"]
     assert transload.verify(tmp_path / "month", environment=NOTHING).good
+
+
+def test_pack_goes_on_in_another_second_where_no_state_is_kept(vendor: Served, tmp_path: Path) -> None:
+    wanted = f"{vendor.host_port}/acme/app:1"
+    with pytest.raises(Broken):
+        transload.pack(wanted, tmp_path / "month", environment=NOTHING, progress=raising(Broken("mine"), StepStarted))
+    time.sleep(1.1)  # a bundle has the second in which it was packed first
+    assert transload.pack(wanted, tmp_path / "month", environment=NOTHING).files
 
 
 def test_a_cancelled_folder_goes_on(vendor: Served, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ counts. After a `kill -9`, all written bytes are still there; after a power cut,
 they are used, and so is every part of an unfinished blob: a wrong line costs time, never correctness.
 
     bundle 1 DIGEST       the ledger of the bundle
+    packed TIME           the time in it, which a run that goes on must take over
     part DIGEST BYTES     this many bytes of a blob have been written
     done DIGEST           a blob was written and verified, or a manifest was put
     synced N              the first N `done` lines are on the medium
@@ -29,15 +30,27 @@ from transload.files import Folder, local_errors, read_up_to, write_all
 from transload.oci import Digest
 
 _PROGRESS_BYTES = 1 << 30  # 200,000 blobs with a line every few MiB stay far below
+_HEAD_BYTES = 256  # the first two lines have less
+
+
+def time_begun(path: Path) -> str | None:
+    """The time that the bundle of the journal at `path` is packed with; None if that is not known. Never raises."""
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        if path.is_file():
+            with path.open("rb") as file:
+                first, second, *_ = *file.read(_HEAD_BYTES).decode("ascii").split("\n", 2), ""
+            if first.startswith("bundle ") and second.startswith("packed "):
+                return second.removeprefix("packed ")
+    return None
 
 
 class PackJournal:
     """Opens and locks the file at `path`, and reads it. Raises `Busy`, `BundleExists`, `LocalError`.
 
-    Safe to use from several threads.
+    `packed` is the time in the ledger, if it has one. Safe to use from several threads.
     """
 
-    def __init__(self, path: Path, ledger: Digest) -> None:
+    def __init__(self, path: Path, ledger: Digest, packed: str | None = None) -> None:
         self.path = path
         self._folder = Folder(path.parent)
         self.parts: dict[Digest, int] = {}
@@ -51,7 +64,7 @@ class PackJournal:
         with contextlib.ExitStack() as stack:
             self._file = self._open(stack)
             try:
-                self._read(ledger)
+                self._read(ledger, packed)
             except LocalError:  # the disk has no room even for one line: then leave no file
                 if self._file.seek(0, os.SEEK_END) == 0:
                     self._folder.unlink(self.path.name)
@@ -77,7 +90,7 @@ class PackJournal:
                 file = stack.enter_context(self._folder.open(self.path.name, "a+"))
             yield file
 
-    def _read(self, ledger: Digest) -> None:
+    def _read(self, ledger: Digest, packed: str | None) -> None:
         with local_errors("reading", self.path):
             self._file.seek(0)
             lines = read_up_to(self._file, _PROGRESS_BYTES).split(b"\n")
@@ -99,7 +112,7 @@ class PackJournal:
         else:
             with local_errors("writing", self.path):
                 self._file.truncate(0)
-            self._append(first.decode())
+            self._append(first.decode() + (f"\npacked {packed}" if packed else ""))
 
     def _take(self, words: list[str]) -> None:
         match words:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
 from transload.bundle.format.blueprint import Blueprint, ends, starts
+from transload.bundle.format.edition import time_in, time_text
 from transload.bundle.format.ledger import Stored
 from transload.bundle.format.stream import StreamReader, open_volume, writing_errors
 from transload.bundle.format.volumes import JOURNAL, PARTIAL, RECORD, Cut, finished_name, split_file_name
-from transload.bundle.writing.journal import PackJournal
+from transload.bundle.writing.journal import PackJournal, time_begun
 from transload.bundle.writing.sums import write_sums
-from transload.errors import BundleExists, Busy, DiskFull, LocalError, LocksMissing, VolumeMissing
+from transload.errors import BundleExists, Busy, DiskFull, DocumentInvalid, LocalError, LocksMissing, VolumeMissing
 from transload.files import Folder, check_file_size, free_bytes, fsync_folder, is_plain_name, local_errors
 from transload.locks import claimed
-from transload.oci import Digest
 from transload.wording import in_words
 
 _LARGE_FILE = (4 << 30) - 1  # what FAT32 takes
@@ -40,7 +41,7 @@ class Unfinished:
         if not _journal(path).exists():
             _check_free(path, self.cut)
         self._known = check_file_size(self.folder, self.cut.size_of(1), str(self.final(1)), _CUT)
-        self.progress = _opened(_journal(path), blueprint.digest)
+        self.progress = _opened(_journal(path), blueprint)
         if self.progress.whole:
             try:
                 self._check_complete()
@@ -218,9 +219,18 @@ def _journal(path: Path) -> Path:
     return path.with_name(f"{path.name}{JOURNAL}")
 
 
-def _opened(journal: Path, ledger: Digest) -> PackJournal:
+def begun(path: Path) -> datetime | None:
+    """When the unfinished bundle at `path` was packed first; None if there is none, or it does not say."""
+    with contextlib.suppress(DocumentInvalid):
+        text = time_begun(_journal(path))
+        return time_in(text) if text else None
+    return None
+
+
+def _opened(journal: Path, blueprint: Blueprint) -> PackJournal:
+    edition = blueprint.ledger.edition
     try:
-        return PackJournal(journal, ledger)
+        return PackJournal(journal, blueprint.digest, time_text(edition.packed) if edition else None)
     except LocalError as error:
         name = journal.name.removesuffix(JOURNAL)
         if isinstance(error, Busy) or is_plain_name(name):
