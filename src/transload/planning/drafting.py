@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from transload.errors import NotFound, PlatformUnavailable
 from transload.graph import Node, walk
 from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.oci.cosign import subject_of
 from transload.planning.companions import Companion
 from transload.planning.plan import BlobStep, ManifestStep, Plan, PlannedImage, Requests, Share, Status, Step
 from transload.planning.request import Request
@@ -30,7 +31,9 @@ def draft(
     subject is absent, and whoever finds the tag finds the signatures, too.
     """
     drafting = _Drafting(request, holdings, stays)
-    images = tuple(drafting.image(image) for image in surveyed)
+    numbered = sorted(enumerate(surveyed), key=lambda pair: subject_of(pair[1].item.target.tag) is not None)
+    drafted = {number: drafting.image(image) for number, image in numbered}
+    images = tuple(drafted[number] for number in sorted(drafted))
     requests = _requests(drafting.steps, drafting.manifests, request_costs_of, target_costs)
     return Plan(
         target=target, images=images, steps=tuple(drafting.steps), manifests=drafting.manifests, requests=requests
@@ -89,12 +92,12 @@ class _Drafting:
     def _subject_first(self, image: Surveyed, counting: _Counting) -> None:
         """Bring the image under its digest if something that refers to it is to follow.
 
-        An image without such referrers is stored once, under its tag: that saves a request.
+        An image without such companions is stored once, under its tag: that saves a request.
         """
         repository = image.item.target.repository
         if image.root is None or self.holdings.has(repository, image.root.manifest.digest):
             return
-        if any(companion.node.manifest.subject and self._is_lacking(image, companion) for companion in image.extras):
+        if any(_subject_of(each.node.manifest, each.tag) and self._is_lacking(image, each) for each in image.extras):
             self._tree(image, image.root, counting, None)
 
     def _companion(self, image: Surveyed, companion: Companion, counting: _Counting) -> int | None:
@@ -120,16 +123,15 @@ class _Drafting:
             below = [ids[child.manifest.digest] for child in node.children if child.manifest.digest in ids]
             blobs = (self._blob(image, blob, counting) for blob in self._wanted(image, manifest))
             own = [step for step in blobs if step is not None]
-            more = (*self._subject(repository, manifest), *(needs if node is root else ()))
-            ids[manifest.digest] = self._manifest(
-                image, node, tag if node is root else None, tuple(dict.fromkeys((*own, *below, *more)))
-            )
+            name = tag if node is root else None
+            more = (*self._subject(repository, manifest, name), *(needs if node is root else ()))
+            ids[manifest.digest] = self._manifest(image, node, name, tuple(dict.fromkeys((*own, *below, *more))))
         return ids[root.manifest.digest]
 
-    def _subject(self, repository: str, manifest: Manifest) -> tuple[int, ...]:
+    def _subject(self, repository: str, manifest: Manifest, tag: str | None) -> tuple[int, ...]:
         """The step that stores what this manifest refers to, if there is one."""
-        subject = manifest.subject
-        step = self._placed.get((repository, subject.digest, "")) if subject else None
+        subject = _subject_of(manifest, tag)
+        step = self._placed.get((repository, subject, "")) if subject else None
         return () if step is None else (step,)
 
     def _wanted(self, image: Surveyed, manifest: Manifest) -> Iterable[Descriptor]:
@@ -238,3 +240,8 @@ def _requests(
             source_count += source.open if source else 0
             target_count += target.ingest(step.descriptor.size) if target else 0
     return Requests(source_count, target_count)
+
+
+def _subject_of(manifest: Manifest, tag: str | None) -> Digest | None:
+    """What a manifest refers to, by its subject or by its tag: Harbor 2.5 wants the image for a tag of cosign, too."""
+    return manifest.subject.digest if manifest.subject else subject_of(tag)

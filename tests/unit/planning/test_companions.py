@@ -190,7 +190,7 @@ def test_an_image_comes_although_nobody_says_who_refers_to_it(error: Callable[[]
     scene = signed_scene()
     scene.script(fails("referrers", error, times=ALWAYS))
     plan = scene.plan("app:1", referrers=Referrers.USUAL)
-    assert stored(plan) == [f"app:{cosign_tag(ONE)}", "app:1"]
+    assert stored(plan) == [f"app@{ONE.digest}", f"app:{cosign_tag(ONE)}", "app:1"]
     told = f"whether all signatures come along could not be asked: {error()}; --referrers refresh looks for them again"
     assert notes(plan) == (told,)
 
@@ -260,7 +260,7 @@ def test_a_very_long_list_of_tags_is_not_read_to_its_end() -> None:
     scene.publish(ONE, "app:1")
     scene.publish(artifact("cosign"), f"app:{cosign_tag(ONE)}")
     plan = scene.plan("app:1", referrers=Referrers.USUAL)
-    assert stored(plan) == [f"app:{cosign_tag(ONE)}", "app:1"]
+    assert stored(plan) == [f"app@{ONE.digest}", f"app:{cosign_tag(ONE)}", "app:1"]
     assert scene.source.calls["resolve"] == 3
 
 

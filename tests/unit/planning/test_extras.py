@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.unit.planning.scene import Scene, copied, item, stored
 from transload.memory import MemoryStore
 from transload.oci import Manifest, Name
@@ -80,12 +82,33 @@ def test_an_image_comes_by_digest_before_what_refers_to_it_and_its_tag_comes_las
     assert {sbom_step.id, signature_step.id} <= set(tag_step.needs)
 
 
-def test_an_image_that_nothing_refers_to_is_stored_once() -> None:
-    """A cosign tag names no subject, so the image need not be there before it."""
+def test_an_image_that_nothing_belongs_to_is_stored_once() -> None:
     scene = Scene()
     scene.publish(ONE, "app:1")
+    assert stored(scene.plan("app:1", referrers=Referrers.NEW)) == ["app:1"]
+
+
+@pytest.mark.parametrize("kind", ["sig", "att", "sbom"])
+def test_an_image_comes_by_digest_before_a_tag_of_cosign(kind: str) -> None:
+    """Harbor 2.5 looks for the image of `sha256-….sig` when that is pushed, and fails the push if there is none."""
+    scene = Scene()
+    scene.publish(ONE, "app:1")
+    scene.publish(artifact("cosign"), f"app:{cosign_tag(ONE, kind)}")
+    plan = scene.plan("app:1", referrers=Referrers.NEW)
+    assert stored(plan) == [f"app@{ONE.digest}", f"app:{cosign_tag(ONE, kind)}", "app:1"]
+    image_step, cosign_step, tag_step = (step for step in plan.steps if isinstance(step, ManifestStep))
+    assert image_step.id in cosign_step.needs
+    assert cosign_step.id in tag_step.needs
+
+
+def test_tags_of_cosign_that_are_wanted_themselves_come_after_their_image() -> None:
+    """As with `mirror --from STORE`, which takes every tag: `sha256-….sig` stands before `v1` there."""
+    scene = Scene()
+    scene.publish(ONE, "app:v1")
     scene.publish(artifact("cosign"), f"app:{cosign_tag(ONE)}")
-    assert stored(scene.plan("app:1", referrers=Referrers.NEW)) == [f"app:{cosign_tag(ONE)}", "app:1"]
+    plan = scene.plan(f"app:{cosign_tag(ONE)}", "app:v1", referrers=Referrers.NEW)
+    assert stored(plan) == [f"app@{ONE.digest}", f"app:{cosign_tag(ONE)}", "app:v1"]
+    assert [image.target.tag for image in plan.images] == [cosign_tag(ONE), "v1"]
 
 
 def test_an_image_without_a_tag_comes_before_what_refers_to_it() -> None:
@@ -103,7 +126,7 @@ def test_cosign_tags_come_under_their_tags() -> None:
     for place, tag in enumerate((*wanted, cosign_tag(ONE, "other"), cosign_tag(image("two")))):
         scene.publish(artifact(f"cosign {place}"), f"app:{tag}")
     names = stored(scene.plan("app:1", referrers=Referrers.NEW))
-    assert set(names) == {"app:1", *(f"app:{tag}" for tag in wanted)}
+    assert set(names) == {f"app@{ONE.digest}", "app:1", *(f"app:{tag}" for tag in wanted)}
     assert scene.source.calls["tags"] == 1
 
 
