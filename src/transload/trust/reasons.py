@@ -46,9 +46,9 @@ def unsigned(judged: Sequence[Judged], evidence: Sequence[Evidence], *, all_of: 
     if not any(each.findings for each in judged):
         return _nothing(judged, evidence)
     without = [each.name for each in lacking if not each.findings]
-    reasons = [_no_signature(each) for each in lacking if each.findings]
+    reasons = _sentences((each.name, _no_signature(each)) for each in lacking if each.findings)
     if without:
-        reasons.append(f"nothing was found that {_one_of(without)} could have signed")
+        reasons.append(f"nothing was found that {_listed(without, 'or')} could have signed")
     why = _joined(reasons)
     return f"the rule wants {len(judged)} signatures, and {why}" if all_of and len(judged) > 1 else why
 
@@ -60,7 +60,7 @@ def unattested(wanted: WantedPredicate, judged: Sequence[Judged], *, all_of: boo
         return None
     if not any(each.findings for each in judged):
         return f"there is no attestation of the type {wanted.name}"
-    return _joined([_no_attestation(wanted, each) for each in lacking])
+    return _joined(_sentences((each.name, _no_attestation(wanted, each)) for each in lacking))
 
 
 def _nothing(judged: Sequence[Judged], evidence: Sequence[Evidence]) -> str:
@@ -79,30 +79,43 @@ def _no_signature(judged: Judged) -> str:
     signatures = [each for each in judged.findings if each.predicate_type in (None, COSIGN_SIGNATURE)]
     if not signatures:
         kinds = first_of(sorted({plain(each.predicate_type) for each in judged.findings}), _SHOWN)
-        return f"{judged.name} signed only attestations of it ({kinds}), which a rule takes under attestations"
-    return _rejected(judged.name, "signature", signatures)
+        return f"signed only attestations of it ({kinds}), which a rule takes under attestations"
+    return _rejected("signature", signatures)
 
 
 def _no_attestation(wanted: WantedPredicate, judged: Judged) -> str:
     right = [each for each in judged.findings if each.predicate_type and wanted.is_type(each.predicate_type)]
     if right:
-        return _rejected(judged.name, "attestation", right, f" of the type {wanted.name}")
+        return _rejected("attestation", right, f" of the type {wanted.name}")
     unproved = [each for each in judged.findings if each.predicate_type is None]
     if not unproved:
-        return f"{judged.name} signed no attestation of the type {wanted.name}, only others"
-    return f"{judged.name} signed no attestation of the type {wanted.name}: {_problems(unproved)}"
+        return f"signed no attestation of the type {wanted.name}, only others"
+    return f"signed no attestation of the type {wanted.name}: {_problems(unproved)}"
 
 
-def _rejected(name: str, noun: str, findings: Sequence[Finding], kind: str = "") -> str:
+def _rejected(noun: str, findings: Sequence[Finding], kind: str = "") -> str:
     number = len(findings)
     what = f"does not accept its {noun}" if number == 1 else f"accepts none of its {number_of(number, noun)}"
-    return f"{name} {what}{kind}: {_problems(findings)}"
+    return f"{what}{kind}: {_problems(findings)}"
 
 
-def _one_of(names: Sequence[str]) -> str:
-    """Names with `or` between them; no more than a sentence can hold."""
-    shown = [*names[:_SHOWN], f"{len(names) - _SHOWN} others"] if len(names) > _SHOWN else [*names]
-    return " or ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+def _sentences(said: Iterable[tuple[str, str]]) -> list[str]:
+    """What is said of each authority; those of which the same is said share a sentence.
+
+    These come last: that a signature was not made by any of ten keys says less than what the eleventh found.
+    """
+    names: dict[str, list[str]] = {}
+    for name, what in said:
+        names.setdefault(what, []).append(name)
+    ordered = sorted(names.items(), key=lambda item: len(item[1]))
+    return [f"{who[0] if len(who) == 1 else 'each of ' + _listed(who, 'and')} {what}" for what, who in ordered]
+
+
+def _listed(names: Sequence[str], word: str) -> str:
+    """Names with `or` or `and` between them; no more than a sentence can hold."""
+    more = len(names) - _SHOWN
+    shown = [*names[:_SHOWN], "1 other" if more == 1 else f"{more} others"] if more > 0 else [*names]
+    return f" {word} ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
 
 
 def _problems(findings: Iterable[Finding]) -> str:

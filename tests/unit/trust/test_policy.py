@@ -241,6 +241,14 @@ def test_a_finding_is_on_each_piece_and_the_one_that_holds_if_there_is_one() -> 
                 "somebody 2 does not accept its signature: not 2; and 2 more reasons"
             ),
         ),
+        (
+            [*(Says(f"somebody {number}", "not mine", FORMS) for number in range(5)), Says("the last", "old", FORMS)],
+            [simple(payload(), BY_ANN)],
+            (
+                "the last does not accept its signature: old; each of somebody 0, somebody 1, somebody 2 and 2 others "
+                "does not accept its signature: not mine"
+            ),
+        ),
     ],
 )
 def test_what_is_said_of_an_image_that_is_not_signed(
