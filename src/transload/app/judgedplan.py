@@ -2,12 +2,14 @@
 
 The file of a plan may come from anywhere. So what is judged must be what its steps bring: under each tag the image that
 the plan names for it, by a step that it names among those of this image, since an image without steps is not judged;
-and of an index that was narrowed, nothing but entries of the published one.
+of an index that was narrowed, nothing but entries of the published one; and beside it no other image.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from typing import TypeVar
 
 from attrs import evolve
 
@@ -15,15 +17,18 @@ from transload.app.mirror import Prepared
 from transload.app.trusting import Judge, Published, Trusting
 from transload.errors import DocumentInvalid, Interrupted, TransloadError, as_result, at_side
 from transload.graph import Node
-from transload.oci import Manifest, Name
+from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.cosign import subject_of
 from transload.planning import Item
+from transload.planning.companions import Companion
 from transload.planning.leaving import without
 from transload.planning.narrowing import rewritten
 from transload.planning.plan import ManifestStep, Plan, PlannedImage
 from transload.planning.survey import Surveyed
 from transload.ports import Source
 from transload.threads import Cancellation, in_parallel
+
+Key = TypeVar("Key")
 
 _THREADS = 8
 _HINT = "make the plan again: transload plan"
@@ -37,7 +42,7 @@ def judged_plan(prepared: Prepared, judge: Judge, cancellation: Cancellation, *,
     under a tag than it says, `PartMissing` without a library that is needed, and `Interrupted`.
     """
     plan = prepared.plan
-    _check_tags(plan)
+    _check_steps(plan)
 
     def surveyed(image: PlannedImage) -> Surveyed:
         return _surveyed(plan, image, prepared.sources[image.source_store])
@@ -65,16 +70,24 @@ def _published(store: str, name: Name, *, own: bool) -> Published:
     return evolve(published, proved=published.proved and own)
 
 
-def _check_tags(plan: Plan) -> None:
-    """Raises `DocumentInvalid` unless each tag gets an image that the plan names for it, or is one of cosign's."""
+def _check_steps(plan: Plan) -> None:
+    """Raises `DocumentInvalid` unless each manifest is for an image, and each tag for the image that it names.
+
+    Tags of cosign are for the image that they are brought with.
+    """
     goals = {(image.target, image.digest, goal) for image in plan.images for goal in image.goals}
+    needed = _below({goal: None for _, _, goal in goals}, lambda number: plan.steps[number].needs)
     named = {(image.target, image.digest) for image in plan.images}
     for step in plan.steps:
-        if not isinstance(step, ManifestStep) or step.name.tag is None or subject_of(step.name.tag) is not None:
+        if not isinstance(step, ManifestStep):
             continue
-        if (step.name, step.digest, step.id) not in goals:
-            known = (step.name, step.digest) in named
-            why = "which is no step of that image" if known else "and names no such image"
+        if step.name.tag is None or subject_of(step.name.tag) is not None:
+            why = "" if step.id in needed else "which no image needs"
+        elif (step.name, step.digest) in named:
+            why = "" if (step.name, step.digest, step.id) in goals else "which is no step of that image"
+        else:
+            why = "and names no such image"
+        if why:
             raise DocumentInvalid(
                 f"the plan would put {step.digest.short} under {step.name}, {why}", subject=str(step.name), hint=_HINT
             )
@@ -84,13 +97,14 @@ def _surveyed(plan: Plan, image: PlannedImage, source: Source) -> Surveyed:
     """What the plan says of an image, as a survey says it. Of a narrowed index, the published one is asked for."""
     item = Item(image.source_store, image.source, image.target)
     manifest = plan.manifests.get(image.digest) if image.digest and image.goals else None
+    extras = tuple(_beside(plan, image, manifest))
     if image.error is not None or manifest is None:  # at most signatures are copied, which come after an image
-        return Surveyed(item=item, error=image.error)
+        return Surveyed(item=item, error=image.error, extras=extras)
     if image.source_digest is None:
         what = f"the plan does not say what {image.source_label} stands for"
         return Surveyed(item=item, error=DocumentInvalid(what, subject=image.label, hint=_HINT))
     if manifest.digest == image.source_digest:
-        return Surveyed(item=item, root=Node(manifest), published=manifest.descriptor)
+        return Surveyed(item=item, root=Node(manifest), published=manifest.descriptor, extras=extras)
     try:
         with at_side("source"):
             published = source.fetch(image.source.at(image.source_digest))
@@ -104,7 +118,32 @@ def _surveyed(plan: Plan, image: PlannedImage, source: Source) -> Surveyed:
         raise
     except TransloadError as error:
         return Surveyed(item=item, error=as_result(error))
-    return Surveyed(item=item, root=Node(manifest), published=published.descriptor)
+    return Surveyed(item=item, root=Node(manifest), published=published.descriptor, extras=extras)
+
+
+def _beside(plan: Plan, image: PlannedImage, root: Manifest | None) -> Iterator[Companion]:
+    """What the steps of an image bring beside it, each manifest for itself."""
+    parts = _below(
+        {root.digest: None} if root else {}, lambda digest: [child.digest for child in _listed(plan, digest)]
+    )
+    for number in _below(dict.fromkeys(image.goals), lambda number: plan.steps[number].needs):
+        step = plan.steps[number]
+        if isinstance(step, ManifestStep) and step.digest not in parts:
+            yield Companion(Node(plan.manifests[step.digest]))
+
+
+def _listed(plan: Plan, digest: Digest) -> Iterable[Descriptor]:
+    return plan.manifests[digest].manifests if digest in plan.manifests else ()
+
+
+def _below(first: dict[Key, None], more: Callable[[Key], Iterable[Key]]) -> dict[Key, None]:
+    """All that can be reached from `first`, in order; each once."""
+    found, pending = dict(first), list(first)
+    while pending:
+        new = [key for key in more(pending.pop()) if key not in found]
+        found |= dict.fromkeys(new)
+        pending += new
+    return found
 
 
 def _is_part(manifest: Manifest, published: Manifest) -> bool:

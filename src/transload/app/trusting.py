@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 
 from attrs import define, evolve, field, frozen
 
+from transload.app.belonging import belonging, images_beside, with_their_images
 from transload.app.location import Location
 from transload.app.signatures import evidence_for
 from transload.clock import SYSTEM_CLOCK
@@ -31,14 +32,11 @@ from transload.errors import (
     as_result,
 )
 from transload.events import ActivityListener, Counting, ignore
-from transload.graph import walk
-from transload.oci import Descriptor, Digest, Name, Reference
+from transload.oci import Descriptor, Name, Reference
 from transload.oci.reference import named_registry
-from transload.planning import Item
 from transload.planning.ages import Dated, by_created_field
 from transload.planning.survey import Surveyed
 from transload.ports import Source
-from transload.pruning.held import by_beginning, companion_of
 from transload.report.texts import count
 from transload.report.transferrecord import Check, CheckResult
 from transload.threads import Cancellation, in_parallel
@@ -166,9 +164,9 @@ class Trusting:
 
     def refuse(self, surveyed: Sequence[Surveyed]) -> Mapping[Name, TransloadError]:
         """The errors of the images that must not be copied, by their names at the target; see `planning.Refuse`."""
-        belongs = _belonging(surveyed)
+        belongs = belonging(surveyed)
         images = [image for image in surveyed if image.item not in belongs]
-        moving = [image for image in images if image.error is None and image.root is not None]
+        moving = [image for image in images if image.error is None and (image.root or any(images_beside(image)))]
         self._unchanged = sum(image.unchanged for image in images)
         self._names = tuple(self._of(image).name for image in images)
         judged = Counting(self.working, "judging", len(moving), possible=not moving).around(self._error)
@@ -179,7 +177,7 @@ class Trusting:
             for image, error in zip(moving, errors, strict=True)
         )
         refused = {image.item.target: error for image, error in zip(moving, errors, strict=True) if error is not None}
-        return {**refused, **dict(_with_their_images(belongs, refused))}
+        return {**refused, **dict(with_their_images(belongs, refused))}
 
     def _of(self, image: Surveyed) -> Published:
         return self.published(image.item.source_store, image.item.source)
@@ -187,7 +185,8 @@ class Trusting:
     def _error(self, image: Surveyed) -> TransloadError | None:
         published, label = self._of(image), image.item.label
         try:
-            said = self._verdict(image, published)
+            said = self._verdict(image, published) if image.root else None
+            beside = None if said and said.refuses else self._image_beside(image, published)
         except (Interrupted, PartMissing):
             raise
         except TransloadError as error:
@@ -196,8 +195,25 @@ class Trusting:
                 self.unknown[label] = as_result(error)
                 return None
             return as_result(error)
+        if said is None:
+            return beside
         self.verdicts[label] = said
-        return refusal(label, published, said, self.judge.policy) if said.refuses else None
+        return refusal(label, published, said, self.judge.policy) if said.refuses else beside
+
+    def _image_beside(self, image: Surveyed, published: Published) -> PolicyRefused | None:
+        """The error for something that would come along with an image, and is another image that nobody signed."""
+        source, repository = self.sources[image.item.source_store], image.item.source.repository
+        for descriptor in images_beside(image):
+            said = self.judge.verdict_on(source, repository, descriptor, published)
+            if said.refuses:
+                return PolicyRefused(
+                    f"{descriptor.digest.short}, which refers to {image.item.label} and would come with it, is an "
+                    f"image too, and it is not signed as the policy wants: {said.problem}",
+                    subject=image.item.label,
+                    side="source",
+                    hint="--no-referrers brings the image without anything that refers to it",
+                )
+        return None
 
     def _verdict(self, image: Surveyed, published: Published) -> Verdict:
         source = self.sources[image.item.source_store]
@@ -292,57 +308,6 @@ def without_use(policy: Policy, names: Iterable[str], of_what: str) -> Iterator[
 
 def _is_narrowed(image: Surveyed) -> bool:
     return image.root is not None and image.source_digest not in {None, image.root.manifest.digest}
-
-
-def _belonging(surveyed: Iterable[Surveyed]) -> dict[Item, Item]:
-    """The items that are tags of signatures, or of lists of them, each with the image of the run that it belongs to.
-
-    They are found where everything in a repository is wanted. Nobody signs them: they go with their image. One that
-    gets another name at the target could be taken for an image there; so could one of two that belong to each other.
-    """
-    images: dict[tuple[str, str, Digest], Item] = {}
-    for image in surveyed:
-        nodes = [node.manifest.digest for node in walk(image.root)] if image.root else []
-        for digest in filter(None, (image.source_digest, *nodes)):
-            images.setdefault((image.item.source_store, image.item.source.repository, digest), image.item)
-    longer = by_beginning(digest for _, _, digest in images)
-    belongs: dict[Item, Item] = {}
-    for image in surveyed:
-        item = image.item
-        subject = companion_of(item.source.tag, longer)
-        found = images.get((item.source_store, item.source.repository, subject)) if subject else None
-        beside = found is not None and item.target == Name(found.target.repository, item.source.tag)
-        if found is not None and found != item and beside:
-            belongs[item] = found
-    ends = ((item, _end(item, belongs)) for item in belongs)
-    return {item: end for item, end in ends if end is not None}
-
-
-def _end(item: Item, belongs: Mapping[Item, Item]) -> Item | None:
-    """The image to which an item belongs, maybe by way of others; None if they only belong to each other."""
-    seen: set[Item] = set()
-    while item in belongs:
-        if item in seen:
-            return None
-        seen.add(item)
-        item = belongs[item]
-    return item
-
-
-def _with_their_images(
-    belongs: Mapping[Item, Item], refused: Mapping[Name, TransloadError]
-) -> Iterator[tuple[Name, TransloadError]]:
-    for item, image in belongs.items():
-        if image.target in refused:
-            yield (
-                item.target,
-                PolicyRefused(
-                    f"{item.label} belongs to {image.label}, which is not copied",
-                    subject=item.label,
-                    side="source",
-                    hint="it comes with that image",
-                ),
-            )
 
 
 def _place(rule: Rule) -> str:

@@ -117,6 +117,18 @@ class Manifest:
         return self.media_type in mediatype.INDEXES
 
     @property
+    def is_runnable(self) -> bool:
+        """Whether a container engine would take it for an image: it has a layer of files, and a config that may be one.
+
+        Docker takes configs of some types that say nothing, too.
+        """
+        return (
+            self.config is not None
+            and mediatype.is_config(self.config.media_type)
+            and any(mediatype.is_file_layer(layer.media_type) for layer in self.layers)
+        )
+
+    @property
     def artifact_type(self) -> str:
         """`artifactType`, else the config's media type: the rule for referrers lists (distribution specification)."""
         return self.descriptor.artifact_type or (self.config.media_type if self.config else "")

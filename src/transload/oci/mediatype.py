@@ -42,6 +42,16 @@ def is_foreign(media_type: str) -> bool:
     return ".foreign." in media_type or ".nondistributable." in media_type
 
 
+def is_config(media_type: str) -> bool:
+    """Whether a config of this type may be that of an image: artifacts have types of their vendors."""
+    return media_type in {OCI_CONFIG, DOCKER_CONFIG} or not media_type.startswith("application/vnd.")
+
+
+def is_file_layer(media_type: str) -> bool:
+    """Whether a layer of this type has files of an image."""
+    return media_type.startswith(("application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs."))
+
+
 def is_signature(media_type: str) -> bool:
     """Whether a layer of this type is a signature or an attestation."""
     return media_type in _ENVELOPES or is_sigstore_bundle(media_type)

@@ -18,6 +18,7 @@ from transload.oci import Name, Platform
 from transload.planning import Item, Plan, Request, make_plan
 from transload.planning.plan import ManifestStep
 from transload.planning.planfile import dump_plan, load_plan
+from transload.planning.request import Referrers
 from transload.testing.faults import FaultyStore, fails
 from transload.testing.images import fill, image, multi_platform
 from transload.threads import Cancellation
@@ -155,3 +156,48 @@ def test_the_tag_of_a_signature_at_the_source_is_no_way_to_another_tag(vendor: M
     free = evolve(plan.images[1], source=Name("shop/app", f"sha256-{APP.digest.encoded}.att"))
     crafted = evolve(plan, images=(plan.images[0], free))
     assert failed(judged(load_plan(dump_plan(crafted)), vendor, REQUIRED)) == {"mirror/free:v1": PolicyRefused}
+
+
+def test_an_image_that_a_step_brings_beside_a_signed_one_is_judged(vendor: MemoryStore) -> None:
+    plan = saved(vendor, "app", "free")
+    (step,) = (step for step in plan.steps if isinstance(step, ManifestStep) and step.digest == FREE.digest)
+    untagged = evolve(step, name=step.name.at(FREE.digest))
+    steps = tuple(untagged if each is step else each for each in plan.steps)
+    app = evolve(plan.images[0], goals=(*plan.images[0].goals, step.id))
+    crafted = load_plan(dump_plan(evolve(plan, images=(app,), steps=steps)))
+    assert failed(judged(crafted, vendor, REQUIRED)) == {"mirror/app:v1": PolicyRefused}
+
+
+def test_parts_and_signatures_in_a_plan_are_no_other_images(vendor: MemoryStore) -> None:
+    items = tuple(Item(SHOP, Name(f"shop/{name}", "v1"), Name(f"mirror/{name}", "v1")) for name in ("app", "wide"))
+    for platforms in ((), ONE_PLATFORM):
+        request = Request(items, platforms=platforms, referrers=Referrers.REFRESH)
+        plan = load_plan(dump_plan(make_plan(request, {SHOP: vendor}, MemoryStore("memory:"))))
+        assert not failed(judged(plan, vendor, REQUIRED))
+
+
+def test_a_plan_keeps_its_steps_if_nothing_is_refused(vendor: MemoryStore) -> None:
+    plan = saved(vendor, "app", "wide")
+    assert judged(plan, vendor, REQUIRED).plan == plan
+
+
+def test_a_manifest_that_no_image_needs_is_refused(vendor: MemoryStore) -> None:
+    plan = saved(vendor, "app", "free")
+    for name in (Name("mirror/app", None, FREE.digest), Name("mirror/app", f"sha256-{APP.digest.encoded}.sig")):
+        steps = tuple(
+            evolve(step, name=name) if isinstance(step, ManifestStep) and step.digest == FREE.digest else step
+            for step in plan.steps
+        )
+        crafted = load_plan(dump_plan(evolve(plan, images=plan.images[:1], steps=steps)))
+        with pytest.raises(DocumentInvalid, match="which no image needs"):
+            judged(crafted, vendor, REQUIRED)
+
+
+def test_an_image_that_comes_beside_an_unchanged_one_is_judged(vendor: MemoryStore) -> None:
+    fill(vendor, image("evil", subject=APP.descriptor), "shop/app", None)
+    target = MemoryStore("memory:")
+    fill(target, APP, "mirror/app", "v1")
+    item = Item(SHOP, Name("shop/app", "v1"), Name("mirror/app", "v1"))
+    plan = make_plan(Request((item,), referrers=Referrers.REFRESH), {SHOP: vendor}, target)
+    assert plan.images[0].goals
+    assert failed(judged(load_plan(dump_plan(plan)), vendor, REQUIRED)) == {"mirror/app:v1": PolicyRefused}

@@ -19,9 +19,10 @@ from transload.memory import MemoryStore
 from transload.oci import Digest, Manifest, Name
 from transload.planning import Item, Plan, Request, make_plan
 from transload.planning.ages import Ages
+from transload.planning.request import Referrers
 from transload.server import serve
 from transload.testing.faults import FaultyStore, fails
-from transload.testing.images import Built, fill, image, multi_platform
+from transload.testing.images import Built, artifact, fill, image, multi_platform
 from transload.threads import Cancellation
 from transload.trust.evidence import Evidence, Finding, Form, Subject
 from transload.trust.policy import Mode, Policy, Rule
@@ -189,10 +190,68 @@ def test_signatures_of_signatures_go_with_the_image() -> None:
     bad = run.add("acme/bad", OTHER)
     signature = f"sha256-{bad.digest.encoded}.sig"
     of_signature = f"sha256-{run.held.resolve(Name('acme/bad', signature)).digest.encoded}.sig"
-    fill(run.held, image("signature of it"), "acme/bad", of_signature)
+    fill(run.held, artifact("signature of it"), "acme/bad", of_signature)
     items = tuple(Item(HOST, Name("acme/bad", tag), Name("acme/bad", tag)) for tag in ("v1", signature, of_signature))
     plan = make_plan(Request(items), {HOST: run.source}, run.target, refuse=run.trusting.refuse)
     assert [planned.status for planned in plan.images] == ["failed", "failed", "failed"]
+
+
+def test_an_image_under_the_tag_of_a_signature_is_judged_as_any_image() -> None:
+    """A registry can put anything there, and whoever knows the tag can run it at the target."""
+    run = Run(policy(rule("", VENDOR)))
+    good = run.add("acme/app", VENDOR)
+    tag = f"sha256-{good.digest.encoded}.att"
+    fill(run.held, image("evil"), "acme/app", tag)
+    items = tuple(Item(HOST, Name("acme/app", each), Name("acme/app", each)) for each in ("v1", tag))
+    plan = make_plan(Request(items), {HOST: run.source}, run.target, refuse=run.trusting.refuse)
+    assert [planned.status for planned in plan.images] == ["new", "failed"]
+
+
+@pytest.mark.parametrize("tagged", [True, False])
+def test_an_image_that_would_come_along_with_a_signed_one_must_be_signed_too(*, tagged: bool) -> None:
+    run = Run(policy(rule("", VENDOR), rule(f"{HOST}/free", mode="skip")))
+    good, free = run.add("acme/app", VENDOR), run.add("free/app")
+    evil = image("evil", subject=None if tagged else good.descriptor)
+    fill(run.held, evil, "acme/app", f"sha256-{good.digest.encoded}.sbom" if tagged else None)
+    fill(run.held, image("free, too", subject=free.descriptor), "free/app", None)
+    items = tuple(Item(HOST, Name(name, "v1"), Name(name, "v1")) for name in ("acme/app", "free/app"))
+    request = Request(items, referrers=Referrers.USUAL)
+
+    plan = make_plan(request, {HOST: run.source}, run.target, refuse=run.trusting.refuse)
+    assert [planned.status for planned in plan.images] == ["failed", "new"]
+    error = plan.images[0].error
+    assert isinstance(error, PolicyRefused)
+    assert f"{evil.digest.short}, which refers to acme/app:v1 and would come with it, is an image too" in str(error)
+    assert "--no-referrers" in str(error.hint)
+
+    VENDOR.sign(run.held, "acme/app", evil, f"{HOST}/acme/app")
+    trusting = Trusting(judge=Judge(run.judge.policy), sources={HOST: run.source})
+    plan = make_plan(request, {HOST: run.source}, run.target, refuse=trusting.refuse)
+    assert [planned.status for planned in plan.images] == ["new", "new"]
+
+
+def test_an_image_that_would_come_along_with_an_unchanged_one_must_be_signed_too() -> None:
+    run = Run(policy(rule("", VENDOR)))
+    good = run.add("acme/app", VENDOR)
+    fill(run.target, good, "acme/app", "v1")
+    item = Item(HOST, Name("acme/app", "v1"), Name("acme/app", "v1"))
+    request = Request((item,), referrers=Referrers.REFRESH)
+    assert make_plan(request, {HOST: run.source}, run.target, refuse=run.trusting.refuse).images[0].error is None
+    fill(run.held, image("evil", subject=good.descriptor), "acme/app", None)
+    plan = make_plan(request, {HOST: run.source}, run.target, refuse=run.again().refuse)
+    assert isinstance(plan.images[0].error, PolicyRefused)
+    assert not plan.steps
+
+
+def test_signatures_and_the_image_under_its_own_tags_are_no_images_beside_it() -> None:
+    run = Run(policy(rule("", VENDOR)))
+    good = run.add("acme/app", VENDOR, multi_platform("many", (1000,)))
+    fill(run.held, good.children[0], "acme/app", f"sha256-{good.digest.encoded}.att")
+    VENDOR.bundle(run.held, "acme/app", good)
+    item = Item(HOST, Name("acme/app", "v1"), Name("acme/app", "v1"))
+    request = Request((item,), referrers=Referrers.USUAL)
+    plan = make_plan(request, {HOST: run.source}, run.target, refuse=run.trusting.refuse)
+    assert [planned.status for planned in plan.images] == ["new"]
 
 
 # --- could not ask is not unsigned
