@@ -243,9 +243,9 @@ def moment_words(time: datetime) -> str:
 
     >>> from datetime import UTC
     >>> moment_words(datetime(2026, 11, 27, 8, 30, tzinfo=UTC))
-    '2026-11-27 08:30'
+    '2026-11-27 08:30:00 UTC'
     """
-    return time_text(time).replace("T", " ")[:16]
+    return time_text(time).replace("T", " ").replace("Z", " UTC")
 
 
 def _releases(releases: tuple[BundledRelease, ...]) -> str:

@@ -12,6 +12,7 @@ from transload.app.location import Location
 from transload.app.statefile import StateUnusable
 from transload.app.stores import Stores
 from transload.app.takenbundles import (
+    FILE,
     Entry,
     Place,
     TakenBundle,
@@ -181,8 +182,8 @@ class Taking:
         try:
             self._taken.keep(Entry(self._place, order.name, bundle))
         except StateUnusable as error:
-            self._stores.notice(f"{self._taken.path} {error}, so this bundle is not noted as taken")
-            self.order = evolve(order, why_not="the state folder cannot be written to")
+            self._stores.notice(f"warning: {self._taken.path} {error}, so this bundle is not noted as taken")
+            self.order = evolve(order, why_not=f"{FILE} cannot be used")
             return
         self.order = evolve(order, bundle=bundle.facts, kept=True)
 

@@ -57,7 +57,8 @@ def forget(
             _show(session)
             return 0
         if not (places or everything):
-            raise UsageError("no registry is named", hint="name one, or write --all; --list shows what is known")
+            what = "target" if bundles else "registry"
+            raise UsageError(f"no {what} is named", hint="name one, or write --all; --list shows what is known")
         if bundles:
             gone = forget_taken(session.environment.state, places)
             if not session.output.document("forgotten", bundles=[entry.to_json() for entry in gone]) and not quiet:

@@ -58,16 +58,14 @@ class BundleOrder:
         """What is said at the end of a run."""
         before, words = self.newest, self.bundle.words
         if not self.kept:
-            stays = (
-                f"; the newest of {self.whose} stays the one {before.words}, taken on {before.day}" if before else ""
-            )
-            return f"not noted as taken{f', since {self.why_not}' if self.why_not else ''}{stays}"
+            still = f"; the newest of {self.whose} is still that of {before.day} ({before.words})" if before else ""
+            return f"not noted as taken{f', since {self.why_not}' if self.why_not else ''}{still}"
         if before is None:
             return f"the first one of {self.whose} taken here, {words}"
         if self.standing == "same":
-            return f"the newest one of {self.whose} taken here, {words}: as on {before.day}"
-        what = "a step back" if self.standing == "older" else "the newest one"
-        return f"{what} of {self.whose} taken here, {words}; before: {before.words}, on {before.day}"
+            return f"still the newest one of {self.whose} taken here, {words}; taken on {before.day} already"
+        what = "an older one" if self.standing == "older" else "the newest one"
+        return f"{what} of {self.whose} taken here, {words}; before: {before.words}, taken on {before.day}"
 
     def to_json(self) -> dict[str, Any]:
         """The `bundle` object of docs/formats/json-output.md."""

@@ -105,6 +105,7 @@ def test_all_are_forgotten(filled: Path, capsys: pytest.CaptureFixture[str]) -> 
     ("words", "sentence"),
     [
         ([], "no registry is named"),
+        (["--bundles"], "no target is named"),
         (["a.example", "--all"], "exclude each other"),
         (["--list", "--all"], "exclude each other"),
         (["oci:folder"], "is not a registry"),

@@ -78,13 +78,13 @@ def test_the_first_a_newer_the_same_and_an_older_one(here: Path) -> None:
     first = order(push(pack("10")))
     assert (first.standing, first.kept, first.newest) == ("first", True, None)
     assert first.sentence == (
-        "the first one of app/one and app/two (signer not checked) taken here, packed 2026-10-01 00:00"
+        "the first one of app/one and app/two (signer not checked) taken here, packed 2026-10-01 00:00:00 UTC"
     )
     newer = order(push(pack("11")))
     assert (newer.standing, newer.by, newer.kept) == ("newer", "the times at which they were packed", True)
     assert newer.newest is not None
-    assert newer.newest.words == "packed 2026-10-01 00:00"
-    assert "; before: packed 2026-10-01 00:00, on 20" in newer.sentence
+    assert newer.newest.words == "packed 2026-10-01 00:00:00 UTC"
+    assert "; before: packed 2026-10-01 00:00:00 UTC, taken on 20" in newer.sentence
     again = push("unsigned-11")
     assert (order(again).standing, order(again).kept, again.is_unchanged) == ("same", True, True)
     assert order(again).bundle.taken == newer.bundle.taken
@@ -95,9 +95,9 @@ def test_the_first_a_newer_the_same_and_an_older_one(here: Path) -> None:
     problem = older.images[0].problem
     assert problem is not None
     assert problem.message.startswith(
-        "this bundle of app/one and app/two (packed 2026-10-01 00:00) is older than one that was taken here on 20"
+        "this bundle of app/one and app/two (packed 2026-10-01 00:00:00 UTC) is older than one that was taken here on "
     )
-    assert "(packed 2026-11-01 00:00), judged by the times at which they were packed" in problem.message
+    assert "(packed 2026-11-01 00:00:00 UTC), judged by the times at which they were packed" in problem.message
     assert "--allow-older" in (problem.hint or "")
     assert any("the bundle is older than one that was taken here" in note for note in older.notes)
 
@@ -110,7 +110,7 @@ def test_the_library_raises_and_an_older_one_goes_if_it_is_allowed(here: Path) -
     allowed = push("unsigned-10", allow_older=True)
     assert (exit_code(allowed), order(allowed).standing, order(allowed).kept) == (0, "older", True)
     assert there() == published("10")
-    assert order(allowed).sentence.startswith("a step back of app/one and app/two")
+    assert order(allowed).sentence.startswith("an older one of app/one and app/two")
     assert order(push("unsigned-11")).standing == "newer"  # what is there now counts
 
 
@@ -157,7 +157,7 @@ def test_a_time_in_the_future_stands_in_the_way_until_it_is_allowed_or_forgotten
     result = push(pack("11", "site"), "site")
     problem = result.images[0].problem
     assert problem is not None
-    assert "packed 2772-12-31 16:47, after this machine's clock" in problem.message
+    assert "packed 2772-12-31 16:47:59 UTC, after this machine's clock" in problem.message
     push("site-11", "site", allow_older=True)
     assert order(push(pack("09", "site"), "site")).standing == "older"
     assert there() == published("11")
@@ -237,6 +237,7 @@ def test_a_memory_of_a_newer_version_is_not_touched(here: Path) -> None:
     Path("state", FILE).write_text('{"kind":"transload-taken-bundles","version":2,"entries":{}}')
     result = push(pack("10"))
     assert (exit_code(result), order(result).kept) == (0, False)
+    assert order(result).why_not == "taken-bundles.json cannot be used"
     assert '"version":2' in Path("state", FILE).read_text()
 
 
