@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 from attrs import evolve, field, frozen
@@ -94,8 +94,7 @@ def judge_proved(
     broken proves nothing, whoever made it so. Raises `PartMissing` without a library that is needed, and `Interrupted`.
     """
     proofs = tuple(proofs)
-    digests = {(proof.name.repository, proof.digest) for proof in proofs}
-    images = [proof for proof in proofs if proof.root and not _accompanies(proof, digests)]
+    images = [proof for proof in _images(proofs) if proof.root]
     trust: dict[str, Trusted] = {}
     troubles: dict[str, TransloadError] = {}
 
@@ -153,7 +152,18 @@ def _verdict(judge: Judge, place: _Place, published: Published) -> Verdict:
         return Verdict(rule=rule, problem=f"its signatures could not be asked for: {error.message}")
 
 
-def _accompanies(proof: Proof, digests: Container[tuple[str, Digest | None]]) -> bool:
-    """Whether it is the manifest of one of cosign's tags, or a list of referrers, of an image that is there."""
-    subject = companion_of(proof.name.tag, {})
-    return subject is not None and (proof.name.repository, subject) in digests
+def _images(proofs: Iterable[Proof]) -> list[Proof]:
+    """Those that are no manifest of one of cosign's tags, nor a list of referrers, for an image that is there.
+
+    These can belong to a child of an index, or to a signature in turn.
+    """
+    images = [proof for proof in proofs if companion_of(proof.name.tag, {}) is None]
+    left = {proof.name: proof for proof in proofs if companion_of(proof.name.tag, {}) is not None}
+    new = images
+    held: set[tuple[str, Digest | None]] = set()
+    while new:
+        held |= {(proof.name.repository, digest) for proof in new for digest in (proof.digest, *proof.parts)}
+        new = [proof for name, proof in left.items() if (name.repository, companion_of(name.tag, {})) in held]
+        for proof in new:
+            del left[proof.name]
+    return [*images, *left.values()]

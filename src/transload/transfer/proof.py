@@ -66,7 +66,8 @@ class Proof:
 
     `digest` is that of the manifest at the target, None if there is none; `root` describes that manifest, if all below
     it was checked. `published` is what the source publishes: another manifest where the target should have only some
-    platforms of it. `verdict` says what was found (see `Verdict`), and `error` why it is not a good one.
+    platforms of it. `parts` are the manifests that were read, as far as that was done here. `verdict` says what was
+    found (see `Verdict`), and `error` why it is not a good one.
     """
 
     name: Name
@@ -78,6 +79,7 @@ class Proof:
     error: TransloadError | None = field(default=None, eq=False, kw_only=True)
     root: Descriptor | None = field(default=None, eq=False, kw_only=True)
     published: Descriptor | None = field(default=None, eq=False, kw_only=True)
+    parts: tuple[Digest, ...] = field(default=(), eq=False, kw_only=True, repr=False)
 
     @property
     def good(self) -> bool:
@@ -133,8 +135,9 @@ class Prover:
                 error.hint = error.hint or _WAY_IN_FOLDERS
             return Proof(name, "damaged" if is_wrong(error) else "unchecked", error=as_result(error))
         size = sum(blob.size for blob in blobs.values())
-        held = root.manifest.descriptor
-        return Proof(name, "sound", digest=held.digest, manifests=len(nodes), blobs=len(blobs), bytes=size, root=held)
+        held, parts = root.manifest.descriptor, tuple(node.manifest.digest for node in nodes)
+        found = Proof(name, "sound", digest=held.digest, manifests=len(nodes), blobs=len(blobs), bytes=size, root=held)
+        return evolve(found, parts=parts)
 
     def _read(self, name: Name, left_out: LeftOut) -> Node:
         return grow(

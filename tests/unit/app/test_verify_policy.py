@@ -28,7 +28,7 @@ from transload.oci import Name
 from transload.ports import Target
 from transload.server import serve
 from transload.testing.faults import FaultyStore, fails
-from transload.testing.images import artifact, fill, image, multi_platform
+from transload.testing.images import artifact, fill, image, index, multi_platform, signature
 from transload.threads import Cancellation
 from transload.trust.policy import Policy
 
@@ -200,6 +200,24 @@ def test_signatures_are_no_images_and_anything_else_under_such_a_tag_is_one(mirr
     checked = alone(mirror, policy(rule("", VENDOR)))
     judged = {name for name in checked.trust if name.startswith("shop/app:")}
     assert judged == {"shop/app:v1", f"shop/app:sha256-{'0' * 64}.sig"}
+
+
+def test_signatures_of_the_parts_of_an_image_and_of_signatures_are_no_images(mirror: MemoryStore) -> None:
+    """Registries without a list of referrers have it under a tag, also that of a child, and of a signature."""
+    wide = multi_platform("wide", (1000, 2000))
+    child = signature(wide.children[0])
+    again = signature(child)
+    fill(mirror, wide, "shop/wide", "v1")
+    for made in (child, again):
+        fill(mirror, made, "shop/wide")
+    fill(mirror, index([child]), "shop/wide", f"sha256-{wide.children[0].digest.encoded}")
+    fill(mirror, index([again]), "shop/wide", f"sha256-{child.digest.encoded}")
+    fill(mirror, artifact("cosign"), "shop/wide", f"sha256-{wide.children[1].digest.encoded}.sig")
+    hidden = image("hidden")
+    fill(mirror, index([hidden]), "shop/wide", f"sha256-{hidden.digest.encoded}")
+    checked = alone(mirror, policy(rule("", VENDOR)))
+    judged = {name for name in checked.trust if name.startswith("shop/wide:")}
+    assert judged == {"shop/wide:v1", f"shop/wide:sha256-{hidden.digest.encoded}"}
 
 
 def test_a_rule_that_only_warns_does_not_fail_where_nobody_answers(mirror: MemoryStore) -> None:
