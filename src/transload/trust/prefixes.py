@@ -5,15 +5,23 @@ from __future__ import annotations
 from transload.documents.value import Value
 from transload.oci.reference import DEFAULT_REGISTRY, check_registry, check_repository, named_registry, shown
 
-_HUB = ("", DEFAULT_REGISTRY, "index.docker.io")
+_HUB = ("", DEFAULT_REGISTRY, "index.docker.io", "registry-1.docker.io")  # none, and all names of one registry
 _OFFICIAL = "library"  # where Docker Hub keeps the images that have no other name before theirs
-_HTTPS = ":443"
+_HTTPS = "443"
 
 
 def plain(name: str) -> str:
-    """The name of a repository as prefixes are spelled: `Registry.example:443/a` is `registry.example/a`."""
+    """The name of a repository as prefixes are spelled: `Registry.example:443/a` is `registry.example/a`.
+
+    >>> plain("registry-1.docker.io/library/a"), plain("[::1]:05000/a")
+    ('docker.io/library/a', '[::1]:5000/a')
+    """
     registry, slash, repository = name.lower().partition("/")
-    return f"{registry.removesuffix(_HTTPS)}{slash}{repository}"
+    host, colon, port = registry.rpartition(":")
+    if colon and port.isdecimal():
+        port = port.lstrip("0")
+        registry = host if port == _HTTPS else f"{host}:{port}"
+    return f"{DEFAULT_REGISTRY if slash and registry in _HUB[1:] else registry}{slash}{repository}"
 
 
 def read_prefix(value: Value) -> tuple[str, ...]:
