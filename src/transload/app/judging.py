@@ -90,11 +90,13 @@ def judge_proved(
     An image that is proved to be a part of a published one, as `--platform` makes it, is judged by that one, with the
     signatures at its source: `origins` says where that is. Nobody else can have signed the part.
 
-    Tags that only hold the signatures of an image among them are no images. A list of signatures that is too long or
-    broken proves nothing, whoever made it so. Raises `PartMissing` without a library that is needed, and `Interrupted`.
+    Tags that only hold the signatures of an image among them are no images, unless an engine could run what is there.
+    A list of signatures that is too long or broken proves nothing, whoever made it so. Raises `PartMissing` without a
+    library that is needed, and `Interrupted`.
     """
     proofs = tuple(proofs)
-    images = [proof for proof in _images(proofs) if proof.root]
+    alone = {proof.name for proof in _images(proofs)}
+    images = [proof for proof in proofs if proof.root]
     trust: dict[str, Trusted] = {}
     troubles: dict[str, TransloadError] = {}
 
@@ -102,6 +104,8 @@ def judge_proved(
         name, published = proof.name, whose(proof.name)
         place, side = _Place.of(proof, store, origins)
         try:
+            if name not in alone and not _is_image(place.store, place.repository, place.signed):
+                return
             said = _verdict(judge, place, published)
         except (Interrupted, PartMissing):
             raise
@@ -115,7 +119,9 @@ def judge_proved(
             refused.side = "target"
 
     in_parallel(Counting(working, "proving", len(images)).around(judged), images, _THREADS, cancellation)
-    notes = without_use(judge.policy, [whose(proof.name).name for proof in images], "that was judged")
+    notes = without_use(
+        judge.policy, [whose(proof.name).name for proof in images if proof.name in alone], "that was judged"
+    )
     return Judged(trust=trust, troubles=troubles, notes=tuple(notes))
 
 
@@ -150,6 +156,12 @@ def _verdict(judge: Judge, place: _Place, published: Published) -> Verdict:
         if rule is None or rule.mode is not Mode.WARN:
             raise
         return Verdict(rule=rule, problem=f"its signatures could not be asked for: {error.message}")
+
+
+def _is_image(store: Source, repository: str, root: Descriptor) -> bool:
+    """Whether an engine could run what lies there: a registry can have anything under the tag of a signature."""
+    manifest = store.fetch(Name(repository, None, root.digest))
+    return manifest.is_runnable or any(child.platform for child in manifest.manifests)
 
 
 def _images(proofs: Iterable[Proof]) -> list[Proof]:

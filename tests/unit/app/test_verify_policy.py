@@ -28,7 +28,7 @@ from transload.oci import Name
 from transload.ports import Target
 from transload.server import serve
 from transload.testing.faults import FaultyStore, fails
-from transload.testing.images import artifact, fill, image, index, multi_platform, signature
+from transload.testing.images import Built, artifact, fill, image, index, multi_platform, signature
 from transload.threads import Cancellation
 from transload.trust.policy import Policy
 
@@ -218,6 +218,15 @@ def test_signatures_of_the_parts_of_an_image_and_of_signatures_are_no_images(mir
     checked = alone(mirror, policy(rule("", VENDOR)))
     judged = {name for name in checked.trust if name.startswith("shop/wide:")}
     assert judged == {"shop/wide:v1", f"shop/wide:sha256-{hidden.digest.encoded}"}
+
+
+@pytest.mark.parametrize("evil", [image("evil"), multi_platform("evil", (1000,))])
+def test_an_image_under_the_tag_of_a_signature_is_judged(mirror: MemoryStore, evil: Built) -> None:
+    tag = f"sha256-{APP.digest.encoded}.att"
+    fill(mirror, evil, "shop/app", tag)
+    checked = alone(mirror, policy(rule("", VENDOR)))
+    assert problem(checked, f"shop/app:{tag}")
+    assert f"shop/app:sha256-{APP.digest.encoded}.sig" not in checked.trust
 
 
 def test_a_rule_that_only_warns_does_not_fail_where_nobody_answers(mirror: MemoryStore) -> None:
