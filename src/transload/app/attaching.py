@@ -15,7 +15,7 @@ from transload.oci import mediatype as types
 from transload.oci.descriptor import NO_ANNOTATIONS
 from transload.ports import Target
 from transload.report.result import Result
-from transload.report.transferrecord import ARTIFACT_TYPE, TARGET, has_arrived, shown
+from transload.report.transferrecord import ARTIFACT_TYPE, KEY, TARGET, has_arrived, shown
 from transload.threads import in_parallel
 from transload.trust.dsse import IN_TOTO, MEDIA_TYPE
 
@@ -56,23 +56,24 @@ def check_takes_records(target: Target) -> None:
         )
 
 
-def attach(prepared: Prepared, result: Result, encoded: Encoded, *, signed: bool) -> Attached:
+def attach(prepared: Prepared, result: Result, encoded: Encoded, *, key_id: str | None) -> Attached:
     """Attach its record to every image that has arrived. An image that was there, and has a record, gets no other.
 
-    Records that came along from elsewhere do not count: they are of another target. One error does not keep the other
-    images from getting theirs.
+    Records that came along from elsewhere do not count: they are of another target, or another key signed them than
+    `key_id`, which signs these (None: nobody does). One error does not keep the other images from getting theirs.
     """
     target, manifests = prepared.target, prepared.plan.manifests
+    notes = {TARGET: shown(target.locator), **({KEY: key_id} if key_id is not None else {})}
 
     def attached(arrival: tuple[int, Digest]) -> bool | TransloadError:
         number, digest = arrival
         repository = prepared.plan.images[number].target.repository
         try:
-            if result.images[number].status == "unchanged" and _has_record(target, repository, digest):
+            if result.images[number].status == "unchanged" and _has_record(target, repository, digest, notes):
                 return False
             manifest = manifests.get(digest)
             subject = manifest.descriptor if manifest else target.resolve(Name(repository, None, digest))
-            media_type = MEDIA_TYPE if signed else IN_TOTO
+            media_type = MEDIA_TYPE if key_id is not None else IN_TOTO
             put_artifact(
                 target,
                 repository,
@@ -80,7 +81,7 @@ def attach(prepared: Prepared, result: Result, encoded: Encoded, *, signed: bool
                 content=encoded(number),
                 media_type=media_type,
                 artifact_type=ARTIFACT_TYPE,
-                annotations={TARGET: shown(target.locator)},
+                annotations=notes,
             )
         except TransloadError as error:
             return as_result(error)
@@ -94,13 +95,12 @@ def attach(prepared: Prepared, result: Result, encoded: Encoded, *, signed: bool
     )
 
 
-def _has_record(target: Target, repository: str, digest: Digest) -> bool:
+def _has_record(target: Target, repository: str, digest: Digest, notes: Mapping[str, str]) -> bool:
     if target.refers is None:
         return False
     with suppress(NotFound):
         found = target.refers.referrers(repository, digest)
-        here = shown(target.locator)
-        return any(each.artifact_type == ARTIFACT_TYPE and each.annotations.get(TARGET) == here for each in found)
+        return any(each.artifact_type == ARTIFACT_TYPE and notes.items() <= each.annotations.items() for each in found)
     return False
 
 

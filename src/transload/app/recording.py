@@ -89,8 +89,8 @@ class Recording:
 
         attached = None
         if self.at_target:  # first: what fails here keeps no file from being written
-            signed = self.signer is not None
-            attached = attach(prepared, result, lambda only: encoded(said(only), self.signer), signed=signed)
+            key_id = self.signer.key_id if self.signer is not None else None
+            attached = attach(prepared, result, lambda only: encoded(said(only), self.signer), key_id=key_id)
         if self.path is not None:
             _write(self.path, encoded(said(), self.signer))
         if self.receipt is not None:

@@ -85,11 +85,17 @@ def gate_facts(found: FoundRecord) -> Iterator[Fact]:
     named = text_of(program.get("program")) if isinstance(program, dict) else ""
     yield "gate", f"{named or 'a program without a name'}: {text_of(said.get('result')) or 'nobody says what'}"
     yield "finished", text_of(said.get("finishedOn")) or "not known"
-    side = "came along with the image, no check of this side" if found.carried else "a check of this side"
-    yield "to", f"{text_of(said.get('target')) or 'nobody says where'} ({side})"
+    yield "to", f"{text_of(said.get('target')) or 'nobody says where'} ({_side_of(found)})"
     yield "signed", signed_by(found, "--public-key").removeprefix("signed ")
     if found.problem is not None:
         yield "problem", found.problem
+
+
+def _side_of(found: FoundRecord) -> str:
+    """Whose check it was. That it was made here is proved by a key only: another target can have the same name."""
+    if found.carried:
+        return "came along with the image, no check of this side"
+    return "a check of this side" if found.verified else "a check of this side by its own words only"
 
 
 def _statuses(images: Sequence[Mapping[str, Any]]) -> str:

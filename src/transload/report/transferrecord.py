@@ -32,6 +32,9 @@ RECEIPT_TYPE = "urn:transload:receipt:v1"
 TARGET = "io.transload.record.target"
 """The annotation of such an artifact that names its target, as the record does: lists of referrers show it."""
 
+KEY = "io.transload.record.key"
+"""The annotation that names the key which signed it: a target elsewhere can have the same name."""
+
 CheckResult = Literal["passed", "failed", "warned", "not-made"]
 
 _LOCAL = re.compile(r"(oci|bundle|archive|charts):(?!\d+(?:/|$)|https?://)(.*)", re.DOTALL)

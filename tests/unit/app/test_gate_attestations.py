@@ -385,7 +385,9 @@ def test_what_was_carried_is_told_from_what_this_side_checked(desk: Desk) -> Non
     assert main(["history", f"{FIRST}:1", "--from", "oci:far"]) == 0
     shown = desk.capsys.readouterr().out
     assert "to:        bundle:rel (came along with the image, no check of this side)" in shown
-    assert "to:        oci:far (a check of this side)" in shown
+    assert "to:        oci:far (a check of this side by its own words only)" in shown
+    assert main(["history", f"{FIRST}:1", "--from", "oci:far", "--public-key", "site.pub"]) == 0
+    assert "to:        oci:far (a check of this side)" in desk.capsys.readouterr().out
 
 
 def test_what_a_gate_of_this_side_did_not_sign_does_not_count(desk: Desk) -> None:

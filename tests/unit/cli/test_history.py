@@ -229,6 +229,24 @@ def test_a_record_that_came_along_is_told_from_that_of_this_target(
     assert "records at the target: 0 attached, 1 had one" in capsys.readouterr().err
 
 
+def test_a_record_of_another_target_with_the_same_name_keeps_nobody_from_writing_theirs(
+    desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The registries of both sides of a gap can have one name; the key tells whose record it is."""
+    for side in ("connected", "far"):
+        (desk / side).mkdir(exist_ok=True)
+    first = ["mirror", "app/one:1", "--from", "oci:source", "--to", "oci:connected/site", "--record-at-target"]
+    assert main([*first, "--sign-key", "other.key"]) == 0
+    onwards = ["mirror", "app/one:1", "--from", "oci:connected/site", "--to", "oci:far/site"]
+    assert main(onwards) == 0
+    capsys.readouterr()
+    for told in ("1 attached", "0 attached, 1 had one"):
+        assert main([*onwards, "--record-at-target", "--sign-key", "site.key"]) == 0
+        assert f"records at the target: {told}" in capsys.readouterr().err
+    _, event = of_file(capsys, "app/one:1", "--from", "oci:far/site", "--public-key", "site.pub")
+    assert [found["verified"] for found in event["records"]] == [False, True]
+
+
 def test_thousands_of_referrers_are_told_from_records(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
