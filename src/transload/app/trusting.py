@@ -195,10 +195,9 @@ class Trusting:
                 self.unknown[label] = as_result(error)
                 return None
             return as_result(error)
-        if said is None:
-            return beside
-        self.verdicts[label] = said
-        return refusal(label, published, said, self.judge.policy) if said.refuses else beside
+        if said is not None:
+            self.verdicts[label] = said if beside is None else evolve(said, problem=beside.message)
+        return refusal(label, published, said, self.judge.policy) if said and said.refuses else beside
 
     def _image_beside(self, image: Surveyed, published: Published) -> PolicyRefused | None:
         """The error for something that would come along with an image, and is another image that nobody signed."""

@@ -223,6 +223,7 @@ def test_an_image_that_would_come_along_with_a_signed_one_must_be_signed_too(*, 
     assert isinstance(error, PolicyRefused)
     assert f"{evil.digest.short}, which refers to acme/app:v1 and would come with it, is an image too" in str(error)
     assert "--no-referrers" in str(error.hint)
+    assert next(run.trusting.notes()) == "policy policy.yaml: 1 refused, 1 under a rule that asks for nothing"
 
     VENDOR.sign(run.held, "acme/app", evil, f"{HOST}/acme/app")
     trusting = Trusting(judge=Judge(run.judge.policy), sources={HOST: run.source})
