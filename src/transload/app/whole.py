@@ -35,10 +35,16 @@ def everything(
         names = list(names_under(source, origin.prefix, tagless, counted))
         if not names:
             raise nothing_there(source, origin)
-    lists = frozenset() if job.images else frozenset(name for name in names if is_fallback(name.tag))
-    signatures = not job.images and job.referrers is Referrers.LEFT
-    wanted = (name for name in names if name not in lists and not (signatures and subject_of(name.tag)))
-    return items_of(sorted(wanted), origin, job), (*_tagless_notes(tagless), *_list_notes(len(lists)))
+    lists = frozenset(name for name in names if is_fallback(name.tag))
+    signatures = {name for name in names if subject_of(name.tag)} if job.referrers is Referrers.LEFT else set()
+    wanted = (name for name in names if _is_named(name, job) or not (name in lists or name in signatures))
+    notes = () if job.images else _list_notes(len(lists))
+    return items_of(sorted(wanted), origin, job), (*_tagless_notes(tagless), *notes)
+
+
+def _is_named(name: Name, job: Job) -> bool:
+    """Whether `job` asks for this very tag, and not for all of its repository."""
+    return name.tag is not None and any(image.rpartition(":")[2] == name.tag for image in job.images)
 
 
 def _list_notes(lists: int) -> Iterator[str]:

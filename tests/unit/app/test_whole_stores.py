@@ -71,7 +71,10 @@ def test_lists_of_referrers_are_no_images_and_signatures_are_left_on_demand(fold
     assert set(items(folder, "oci:out")) == everything | {f"a:sha256-{encoded}.sig"}
     assert set(items(folder, "oci:out", referrers=Referrers.LEFT)) == everything
     named = f"a:sha256-{encoded}"
-    assert set(items(folder, "oci:out", images=(named,))) == {named}
+    assert set(items(folder, "oci:out", images=("a",))) == {"a:1", "a:2", f"{named}.sig"}
+    assert set(items(folder, "oci:out", images=("a",), referrers=Referrers.LEFT)) == {"a:1", "a:2"}
+    for tag in (named, f"{named}.sig"):
+        assert set(items(folder, "oci:out", images=(tag,), referrers=Referrers.LEFT)) == {tag}
 
 
 def test_a_store_with_signatures_is_copied_once_and_for_all(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
