@@ -5,14 +5,18 @@ A registry can put anything under such a tag. So what an engine could run is an 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar
 
 from transload.errors import PolicyRefused, TransloadError
 from transload.graph import Node, walk
-from transload.oci import Descriptor, Digest, Name
-from transload.planning import Item
+from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.planning import Item, ManifestStep, Plan
+from transload.planning.plan import PlannedImage
 from transload.planning.survey import Surveyed
 from transload.pruning.held import by_beginning, companion_of
+
+Key = TypeVar("Key")
 
 
 def belonging(surveyed: Iterable[Surveyed]) -> dict[Item, Item]:
@@ -79,3 +83,28 @@ def with_their_images(
                     hint="it comes with that image",
                 ),
             )
+
+
+def brought_beside(plan: Plan, image: PlannedImage) -> Iterator[Manifest]:
+    """The manifests that the steps of an image bring beside it: they are no part of what it stands for."""
+    root = {image.digest: None} if image.digest in plan.manifests else {}
+    parts = all_below(root, lambda digest: _listed(plan, digest))
+    for number in all_below(dict.fromkeys(image.goals), lambda number: plan.steps[number].needs):
+        step = plan.steps[number]
+        if isinstance(step, ManifestStep) and step.digest not in parts:
+            yield plan.manifests[step.digest]
+
+
+def _listed(plan: Plan, digest: Digest | None) -> Iterable[Digest]:
+    manifest = plan.manifests.get(digest) if digest else None
+    return [child.digest for child in manifest.manifests] if manifest else ()
+
+
+def all_below(first: Mapping[Key, None], more: Callable[[Key], Iterable[Key]]) -> dict[Key, None]:
+    """All that can be reached from `first`, each once."""
+    found, pending = dict(first), list(first)
+    while pending:
+        new = [key for key in more(pending.pop()) if key not in found]
+        found |= dict.fromkeys(new)
+        pending += new
+    return found

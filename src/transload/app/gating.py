@@ -14,6 +14,7 @@ from pathlib import Path
 from attrs import define, evolve, field
 
 from transload.app.attesting import Attestation, Attesting
+from transload.app.belonging import brought_beside
 from transload.app.cleaning import ATTESTED
 from transload.app.gates import Gate, Gates, kept, look
 from transload.app.mirror import Prepared
@@ -82,7 +83,7 @@ class Gating:
         if new:
             self._show(prepared, new, said)
         labels = {number: plan.images[number].label for number in said}
-        errors = {number: error for number, name in labels.items() if (error := said[number].error_of(name))}
+        errors = {number: error for number in labels if (error := self._error(plan, number, said[number]))}
         results = {labels[number]: tuple(of_image.results) for number, of_image in said.items() if of_image.results}
         sources = prepared.sources
         if self._place is not None:
@@ -93,6 +94,20 @@ class Gating:
             return passed
         attestations, notes = self._attested(passed, said, again=again)
         return evolve(passed, attestations=attestations, notes=(*prepared.notes, *notes))
+
+    @staticmethod
+    def _error(plan: Plan, number: int, said: _Said) -> TransloadError | None:
+        """Why an image does not go to the target. What comes beside it is not shown, so that must be no image."""
+        image = plan.images[number]
+        hidden = next((beside for beside in brought_beside(plan, image) if beside.is_runnable), None)
+        if hidden is None:
+            return said.error_of(image.label)
+        return said.error_of(image.label) or GateRefused(
+            f"{hidden.digest.short}, which refers to it and would come with it, is an image too, and gates do not see "
+            "what comes with another one",
+            subject=image.label,
+            hint="--no-referrers brings the image without anything that refers to it",
+        )
 
     def _show(self, prepared: Prepared, shown: list[int], said: Mapping[int, _Said]) -> None:
         assert prepared.request is not None  # noqa: S101 - the caller says so

@@ -7,17 +7,16 @@ of an index that was narrowed, nothing but entries of the published one; and bes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import TypeVar
 
 from attrs import evolve
 
+from transload.app.belonging import all_below, brought_beside
 from transload.app.mirror import Prepared
 from transload.app.trusting import Judge, Published, Trusting
 from transload.errors import DocumentInvalid, Interrupted, TransloadError, as_result, at_side
 from transload.graph import Node
-from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.oci import Manifest, Name
 from transload.oci.cosign import subject_of
 from transload.planning import Item
 from transload.planning.companions import Companion
@@ -27,8 +26,6 @@ from transload.planning.plan import ManifestStep, Plan, PlannedImage
 from transload.planning.survey import Surveyed
 from transload.ports import Source
 from transload.threads import Cancellation, in_parallel
-
-Key = TypeVar("Key")
 
 _THREADS = 8
 _HINT = "make the plan again: transload plan"
@@ -76,7 +73,7 @@ def _check_steps(plan: Plan) -> None:
     Tags of cosign are for the image that they are brought with.
     """
     goals = {(image.target, image.digest, goal) for image in plan.images for goal in image.goals}
-    needed = _below({goal: None for _, _, goal in goals}, lambda number: plan.steps[number].needs)
+    needed = all_below({goal: None for _, _, goal in goals}, lambda number: plan.steps[number].needs)
     named = {(image.target, image.digest) for image in plan.images}
     for step in plan.steps:
         if not isinstance(step, ManifestStep):
@@ -97,7 +94,7 @@ def _surveyed(plan: Plan, image: PlannedImage, source: Source) -> Surveyed:
     """What the plan says of an image, as a survey says it. Of a narrowed index, the published one is asked for."""
     item = Item(image.source_store, image.source, image.target)
     manifest = plan.manifests.get(image.digest) if image.digest and image.goals else None
-    extras = tuple(_beside(plan, image, manifest))
+    extras = tuple(Companion(Node(beside)) for beside in brought_beside(plan, image))
     if image.error is not None or manifest is None:  # at most signatures are copied, which come after an image
         return Surveyed(item=item, error=image.error, extras=extras)
     if image.source_digest is None:
@@ -119,31 +116,6 @@ def _surveyed(plan: Plan, image: PlannedImage, source: Source) -> Surveyed:
     except TransloadError as error:
         return Surveyed(item=item, error=as_result(error))
     return Surveyed(item=item, root=Node(manifest), published=published.descriptor, extras=extras)
-
-
-def _beside(plan: Plan, image: PlannedImage, root: Manifest | None) -> Iterator[Companion]:
-    """What the steps of an image bring beside it, each manifest for itself."""
-    parts = _below(
-        {root.digest: None} if root else {}, lambda digest: [child.digest for child in _listed(plan, digest)]
-    )
-    for number in _below(dict.fromkeys(image.goals), lambda number: plan.steps[number].needs):
-        step = plan.steps[number]
-        if isinstance(step, ManifestStep) and step.digest not in parts:
-            yield Companion(Node(plan.manifests[step.digest]))
-
-
-def _listed(plan: Plan, digest: Digest) -> Iterable[Descriptor]:
-    return plan.manifests[digest].manifests if digest in plan.manifests else ()
-
-
-def _below(first: dict[Key, None], more: Callable[[Key], Iterable[Key]]) -> dict[Key, None]:
-    """All that can be reached from `first`, in order; each once."""
-    found, pending = dict(first), list(first)
-    while pending:
-        new = [key for key in more(pending.pop()) if key not in found]
-        found |= dict.fromkeys(new)
-        pending += new
-    return found
 
 
 def _is_part(manifest: Manifest, published: Manifest) -> bool:

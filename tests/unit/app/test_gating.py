@@ -23,7 +23,7 @@ from transload.layout import LayoutStore
 from transload.memory import MemoryStore
 from transload.oci import Name
 from transload.server import Served, serve
-from transload.testing.images import fill, multi_platform
+from transload.testing.images import fill, image, multi_platform
 from transload.testing.releases import fill_release, release
 
 MADE = release(images=3, size=300_000)
@@ -515,3 +515,17 @@ def test_a_gate_is_shown_an_image_as_a_saved_plan_narrows_it(site: Site, narrowi
     blobs = Path(result["images"][0]["gates"][0]["output"]["file"]).read_text().split()
     assert len(blobs) == 4  # the index, one manifest, its config and its layer
     assert site.run("verify oci:copy --deep")[0] == 0
+
+
+def test_an_image_that_would_come_beside_another_one_is_not_let_past_the_gates(site: Site) -> None:
+    """A registry can list any image as a referrer; gates see the images that are wanted, not what comes with them."""
+    store, app = MemoryStore(), image("app")
+    fill(store, app, "acme/app", "v1")
+    fill(store, image("hidden", subject=app.descriptor), "acme/app")
+    with serve(store) as source:
+        words = f"mirror {source.host_port}/acme/app:v1 --to oci:beside"
+        gate = site.program("exit 0")
+        code, _, err = site.run(words, gate)
+        assert code == 7
+        assert "is an image too, and gates do not see what comes with another one" in " ".join(err.split())
+        assert site.run(f"{words} --no-referrers", gate)[0] == 0
