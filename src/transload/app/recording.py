@@ -81,7 +81,7 @@ class Recording:
         if not any(map(has_arrived, result.images)):
             return Recorded()
         digest = prepared.plan_digest or planfile.digest(prepared.plan)
-        checks = (*_own_checks(prepared), *prepared.checks)
+        checks = (*_own_checks(prepared, result), *prepared.checks)
 
         def said(only: int | None = None) -> Statement:
             plan, by, carrier = prepared.plan, self.recorded_by, prepared.carrier
@@ -148,8 +148,10 @@ def check_recorded_by(by: str | None) -> None:
         )
 
 
-def _own_checks(prepared: Prepared) -> tuple[Check, ...]:
+def _own_checks(prepared: Prepared, result: Result) -> tuple[Check, ...]:
     """What every run checks of what it copies; not where an engine copied in our place."""
     if prepared.instead is not None and prepared.location.kind != "bundle":
         return ()
+    if not (result.share("copied").bytes or any(image.status in {"copied", "updated"} for image in result.images)):
+        return (Check(name="content-digests", result="not-made", detail="this run copied nothing"),)
     return (Check(name="content-digests", result="passed", detail="all content that this run copied has its digest"),)

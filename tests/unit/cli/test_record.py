@@ -72,6 +72,11 @@ def test_a_record_says_what_arrived(desk: Path) -> None:
     assert run["images"][0]["source"] == "oci:source/app/one:1"
 
 
+def test_a_run_that_copied_nothing_has_checked_no_content(desk: Path) -> None:
+    words = ("mirror", "--from", "oci:source", "--to", "oci:far")
+    assert [recorded(desk, *words)["predicate"]["checks"][0]["result"] for _ in range(2)] == ["passed", "not-made"]
+
+
 def test_its_plan_digest_is_that_of_the_saved_plan(desk: Path) -> None:
     assert main(["plan", "--from", "oci:source", "--to", "oci:far", "-o", "plan.json"]) == 0
     run = recorded(desk, "mirror", "--from", "oci:source", "--to", "oci:far")["predicate"]
