@@ -63,8 +63,10 @@ class SigstoreBundle:
     def decode(cls, raw: bytes) -> SigstoreBundle:
         """Raises `Doubt`."""
         document = read_signed(raw, "the bundle")
-        if document.get("mediaType") not in _KNOWN:
-            raise Doubt(f"its bundle is of the type {shown(document.get('mediaType'))}, which is not known here")
+        if document.get("mediaType") is None:
+            raise Doubt("its bundle does not say of which type it is (mediaType)")
+        if document["mediaType"] not in _KNOWN:
+            raise Doubt(f"its bundle is of the type {shown(document['mediaType'])}, which is not known here")
         material = mapping(document.get("verificationMaterial"), "its verificationMaterial")
         message, envelope = document.get("messageSignature"), document.get("dsseEnvelope")
         if (message is None) == (envelope is None):
