@@ -88,15 +88,16 @@ def with_their_images(
 def brought_beside(plan: Plan, image: PlannedImage) -> Iterator[Manifest]:
     """The manifests that the steps of an image bring beside it: they are no part of what it stands for."""
     root = {image.digest: None} if image.digest in plan.manifests else {}
-    parts = all_below(root, lambda digest: _listed(plan, digest))
+    parts = all_below(root, lambda digest: listed(plan.manifests, digest))
     for number in all_below(dict.fromkeys(image.goals), lambda number: plan.steps[number].needs):
         step = plan.steps[number]
         if isinstance(step, ManifestStep) and step.digest not in parts:
             yield plan.manifests[step.digest]
 
 
-def _listed(plan: Plan, digest: Digest | None) -> Iterable[Digest]:
-    manifest = plan.manifests.get(digest) if digest else None
+def listed(manifests: Mapping[Digest, Manifest], digest: Digest | None) -> Iterable[Digest]:
+    """The children of an index, as far as it is known."""
+    manifest = manifests.get(digest) if digest else None
     return [child.digest for child in manifest.manifests] if manifest else ()
 
 

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from attrs import evolve, field, frozen
 
+from transload.app.belonging import all_below, listed
 from transload.app.location import Location
 from transload.app.trusting import Judge, Published, refusal, without_use
 from transload.errors import Interrupted, PartMissing, Side, TransloadError, as_result
@@ -27,6 +28,9 @@ Whose = Callable[[Name], Published]
 
 Origin = tuple[Source, str]
 """The store, and the repository there, where an image was published."""
+
+Beside = Callable[[Name], Iterable[Descriptor]]
+"""Gives the manifests that come with an image, by its name in the store; its own may be among them."""
 
 NO_ORIGINS: Mapping[Name, Origin] = MappingProxyType({})
 
@@ -82,6 +86,7 @@ def judge_proved(
     whose: Whose,
     *,
     origins: Mapping[Name, Origin] = NO_ORIGINS,
+    beside: Beside = lambda _: (),
     cancellation: Cancellation | None = None,
     working: ActivityListener = ignore,
 ) -> Judged:
@@ -107,6 +112,8 @@ def judge_proved(
             if name not in alone and not _is_image(place.store, place.repository, place.signed):
                 return
             said = _verdict(judge, place, published)
+            if not said.refuses:
+                said = _with_images_beside(said, judge, place, published, beside(name))
         except (Interrupted, PartMissing):
             raise
         except TransloadError as error:
@@ -162,6 +169,22 @@ def _is_image(store: Source, repository: str, root: Descriptor) -> bool:
     """Whether an engine could run what lies there: a registry can have anything under the tag of a signature."""
     manifest = store.fetch(Name(repository, None, root.digest))
     return manifest.is_runnable or any(child.platform for child in manifest.manifests)
+
+
+def _with_images_beside(
+    said: Verdict, judge: Judge, place: _Place, published: Published, beside: Iterable[Descriptor]
+) -> Verdict:
+    """The verdict, which does not hold if something that comes with the image is another one that is not signed."""
+    store, repository = place.store, place.repository
+    fetched = {each.digest: store.fetch(Name(repository, None, each.digest)) for each in beside}
+    parts = all_below({place.signed.digest: None}, lambda digest: listed(fetched, digest))
+    for digest, manifest in fetched.items():
+        if digest not in parts and manifest.is_runnable:
+            other = _verdict(judge, _Place(store, repository, manifest.descriptor), published)
+            if other.refuses:
+                why = f"{digest.short}, which comes with it, is an image too, and it is not signed: {other.problem}"
+                return evolve(said, problem=why)
+    return said
 
 
 def _images(proofs: Iterable[Proof]) -> list[Proof]:

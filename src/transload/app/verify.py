@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,7 @@ from transload.threads import Cancellation
 from transload.transfer.proof import Proof, Prover, compare, is_wrong
 
 if TYPE_CHECKING:
-    from transload.app.judging import Origin, Whose
+    from transload.app.judging import Beside, Origin, Whose
     from transload.app.trusting import Judge
     from transload.bundle.format.ledger import Ledger, LedgerImage
     from transload.bundle.reading.reader import BundleStore
@@ -177,11 +177,19 @@ def _judged(
     cancellation: Cancellation,
     working: ActivityListener,
     origins: Mapping[Name, Origin] | None = None,
+    beside: Beside = lambda _: (),
 ) -> Verification:
     from transload.app.judging import judge_proved
 
     judged = judge_proved(
-        judge, store, checked.proofs, whose, origins=origins or {}, cancellation=cancellation, working=working
+        judge,
+        store,
+        checked.proofs,
+        whose,
+        origins=origins or {},
+        beside=beside,
+        cancellation=cancellation,
+        working=working,
     )
     return evolve(
         checked,
@@ -215,8 +223,15 @@ def check_alone(
         return checked
     from transload.app.judging import whose_here  # few checks have a policy
 
-    whose = _whose_bundled(bundle) if bundle else whose_here(location)
-    return _judged(checked, judge, carried.source, whose, cancellation, working)
+    if bundle is None:
+        return _judged(checked, judge, carried.source, whose_here(location), cancellation, working)
+    held = {entry.image.name: entry.blobs for entry in bundle.ledger.images}
+
+    def beside(name: Name) -> Iterator[Descriptor]:
+        pieces = (bundle.ledger.blobs[number].descriptor for number in held[name])
+        return (piece for piece in pieces if piece.is_manifest)
+
+    return _judged(checked, judge, bundle, _whose_bundled(bundle), cancellation, working, beside=beside)
 
 
 def registry_place(word: str) -> tuple[Location, Name | None] | None:

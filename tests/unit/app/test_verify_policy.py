@@ -220,6 +220,27 @@ def test_signatures_of_the_parts_of_an_image_and_of_signatures_are_no_images(mir
     assert judged == {"shop/wide:v1", f"shop/wide:sha256-{hidden.digest.encoded}"}
 
 
+def test_an_image_that_a_bundle_brings_with_a_signed_one_must_be_signed_too(
+    tmp_path: Path, mirror: MemoryStore
+) -> None:
+    evil = image("evil", subject=APP.descriptor)
+    fill(mirror, evil, "shop/app")
+    VENDOR.bundle(mirror, "shop/app", APP)
+    checked = in_bundle(bundle_of(tmp_path, mirror), policy(rule("", VENDOR)))
+    assert str(problem(checked, "shop/app:v1")).startswith(f"{evil.digest.short}, which comes with it, is an image too")
+    assert checked.exit_code == 7
+
+
+def test_the_parts_of_an_image_in_a_bundle_need_no_signature(tmp_path: Path) -> None:
+    vendor, wide = MemoryStore(), multi_platform("wide", (1000, 2000))
+    fill(vendor, wide, "shop/app", "v1")
+    VENDOR.bundle(vendor, "shop/app", wide)
+    for options in ({}, {"platforms": "linux/amd64", "narrowing": transload.Narrowing.SPARSE}):
+        folder = tmp_path / str(len(options))
+        folder.mkdir()
+        assert in_bundle(bundle_of(folder, vendor, **options), policy(rule("", VENDOR))).good
+
+
 @pytest.mark.parametrize("evil", [image("evil"), multi_platform("evil", (1000,))])
 def test_an_image_under_the_tag_of_a_signature_is_judged(mirror: MemoryStore, evil: Built) -> None:
     tag = f"sha256-{APP.digest.encoded}.att"
