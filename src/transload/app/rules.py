@@ -67,7 +67,7 @@ def refuse_by_rule(
         refused = trusting.refuse(surveyed) if trusting else {}
         rest = [image for image in surveyed if image.item.target not in refused]
         date = trusting.date if trusting else by_created_field
-        return {**refused, **too_young_or_old(rest, job.ages, sources, cancellation, date=date)}
+        return {**refused, **too_young_or_old(rest, job.ages, sources, cancellation, date=date, at=job.at)}
 
     return refuse
 

@@ -65,7 +65,7 @@ _others = stacked(
     click.option(
         "--at",
         metavar="TIME",
-        help="With a policy: the time that counts as now, where the clock is wrong: 2026-11-26T12:00:00Z.",
+        help="For policies and ages: the time that counts as now, where the clock is wrong: 2026-11-26T12:00:00Z.",
     ),
 )
 
@@ -78,7 +78,7 @@ named_policies = as_value("trust", _flags, _policy(""), _others)
 def with_policy(gathered: Gathered, trust: TrustFlags, tell: Callable[[str], None]) -> Gathered:
     """The same job with its policy; `tell` is given a sentence on a policy of a set that is not in force.
 
-    Raises what `find_policy` raises, and `UsageError` for --at without a policy.
+    Raises what `find_policy` raises, and `UsageError` for --at without a policy or limits of age.
     """
     job = gathered.job
     from transload.app.policies import find_policy, left_out
@@ -87,8 +87,8 @@ def with_policy(gathered: Gathered, trust: TrustFlags, tell: Callable[[str], Non
     if trust.no_policy or trust.policy:
         for path in left_out(trust.policy, job.sets):
             tell(f"the policy {path} is not in force: {f'{trust.policy} is' if trust.policy else '--no-policy'}")
-    if policy is None:
-        _check_time_is_used(trust)
+    if policy is None and not job.ages.are_limited:
+        _check_time_is_used(trust, ", --min-age or --max-age")
         return gathered
     return evolve(gathered, job=evolve(job, policy=policy, at=trust.at))
 
@@ -103,8 +103,9 @@ def policy_named(trust: TrustFlags) -> Policy | None:
     return read_policy(trust.policy)
 
 
-def _check_time_is_used(trust: TrustFlags) -> None:
+def _check_time_is_used(trust: TrustFlags, others: str = "") -> None:
     if trust.at is not None:
         raise UsageError(
-            "--at is the time at which a policy judges signatures, and there is no policy", hint="add --policy FILE"
+            "--at is the time at which a policy judges signatures, and there is no policy",
+            hint=f"add --policy FILE{others}",
         )

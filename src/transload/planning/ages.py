@@ -29,6 +29,8 @@ from transload.wording import number_of
 UNITS_S = {"d": 86_400, "h": 3600, "m": 60}
 _LENGTH = re.compile(r"([0-9]{1,6})\s*(?:(d)(?:ays?)?|(h)(?:ours?)?|(m)(?:in|inutes?)?)")
 _THREADS = 8
+_CLOCK = "this machine's clock"
+_CHECK_CLOCK = "check the clock; if it is wrong, --at TIME gives the right time"
 _FIELD = "by its created field, which its builder wrote"
 
 
@@ -110,6 +112,14 @@ class Dated:
     done: str = "made"
 
 
+@frozen
+class Now:
+    """The time that counts as now, by the clock or as somebody stated it."""
+
+    time_s: float
+    stated: bool = False
+
+
 Date = Callable[[Surveyed, Source], Dated | None]
 """Says when an image was made; None if nobody knows. Raises what reading from the source raises."""
 
@@ -145,17 +155,18 @@ def too_young_or_old(
     cancellation: Cancellation | None = None,
     *,
     date: Date = by_created_field,
+    at: datetime | None = None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> Mapping[Name, TransloadError]:
     """The errors of those images that would be copied and whose age is outside `ages`, by their names at the target.
 
-    An image whose date cannot be read has the error of that.
+    `at` counts as now where the clock is wrong. An image whose date cannot be read has the error of that.
     """
-    now_s = clock.wall_s()
+    now = Now(clock.wall_s()) if at is None else Now(at.timestamp(), stated=True)
 
     def judged(image: Surveyed) -> TransloadError | None:
         try:
-            return _judged(image, date(image, sources[image.item.source_store]), ages, now_s)
+            return _judged(image, date(image, sources[image.item.source_store]), ages, now)
         except Interrupted:
             raise
         except TransloadError as error:
@@ -167,15 +178,14 @@ def too_young_or_old(
     return {image.item.target: error for image, error in zip(moving, errors, strict=True) if error}
 
 
-def _judged(image: Surveyed, dated: Dated | None, ages: Ages, now_s: float) -> AgeRefused | None:
+def _judged(image: Surveyed, dated: Dated | None, ages: Ages, now: Now) -> AgeRefused | None:
     name, limits = image.item.target, " ".join(ages.words)
     if dated is None:
         return _refused(name, f"{name} does not say when it was made", f"leave {limits} out for this image")
-    age_s, day = now_s - dated.moment.timestamp(), f"{dated.moment:%Y-%m-%d %H:%M}"
+    age_s, day = now.time_s - dated.moment.timestamp(), f"{dated.moment:%Y-%m-%d %H:%M}"
     if age_s < 0 and ages.least_s is not None:
-        return _refused(
-            name, f"{name} was {dated.done} {day}, {dated.how}: after this machine's clock", "check the clock"
-        )
+        clock, hint = ("the time of --at", "check that time") if now.stated else (_CLOCK, _CHECK_CLOCK)
+        return _refused(name, f"{name} was {dated.done} {day}, {dated.how}: after {clock}", hint)
     if ages.least_s is not None and age_s < ages.least_s:
         why = f"{name} was {dated.done} {day}, {dated.how}: it is younger than {length_of(ages.least_s)}"
         return _refused(name, why, f"run the same again in {_at_most(ages.least_s - age_s)}")

@@ -207,7 +207,7 @@ def mirror(
     field) fail with `AgeRefused`; so do those that do not say it.
     `policy` is a file (docs/formats/policy.md) or a `Policy`: images that would be copied and are not signed as it
     wants fail with `PolicyRefused`. Without it, the policy in the image set counts, or `transload.yaml` beside it;
-    False is for none. `at` is the time that counts as now for certificates, where this machine's clock is wrong.
+    False is for none. `at` is the time that counts as now for certificates and ages, where the clock here is wrong.
     `record`: the file for the transfer record of a run to one target (docs/formats/transfer-record.md), which
     `recorded_by` answers for, and which the private key `sign_key` signs; `passphrase` gives its passphrase. Or the
     program `sign_command` signs it, and `public_key` checks that. With `record_at_target`, each image at the target

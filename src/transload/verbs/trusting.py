@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 def judged(job: Job, policy: PolicyGiven, at: str | datetime | None) -> Job:
     """The same job with its policy: a file, a `Policy`, or without either that of its image sets; False is for none.
 
-    Raises `TypeError`, `UsageError` for a time without a policy, and what `find_policy` raises.
+    Raises `TypeError`, `UsageError` for a time without a policy or limits of age, and what `find_policy` raises.
     """
+    if job.ages.are_limited:
+        return evolve(job, policy=_policy(policy, job.sets), at=None if at is None else _time(at))
     found, time = policy_at(policy, at, job.sets)
     return job if found is None else evolve(job, policy=found, at=time)
 

@@ -104,6 +104,20 @@ def test_what_is_there_already_is_not_asked_for(capsys: pytest.CaptureFixture[st
     assert (code, {status for status, _ in images.values()}) == (0, {"unchanged"})
 
 
+def test_the_time_that_is_given_counts_as_now(source: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--from", "oci:source", "--min-age", "7d", "--image", "young:1", "--image", "old:1")
+    assert main(["mirror", *words, "--to", "oci:target", "--at", "2001-01-01T00:00:00Z"]) == 7
+    told = " ".join("".join(capsys.readouterr()).split())
+    assert "which its builder wrote: after the time of --at" in told
+    assert "hint: check that time" in told
+    assert main(["mirror", *words, "--to", "oci:target", "--at", "2999-01-01T00:00:00Z"]) == 0
+    assert main(["push", "source", "--to", "oci:pushed", "--max-age", "30d", "--at", "2999-01-01T00:00:00Z"]) == 7
+    made = transload.mirror(["young:1"], origin="oci:source", to="oci:lib", min_age="7d", at="2999-01-01T00:00:00Z")
+    assert not made.failures
+    with pytest.raises(UsageError, match="there is no policy"):
+        transload.mirror(["young:1"], origin="oci:source", to="oci:lib", at="2999-01-01T00:00:00Z")
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
