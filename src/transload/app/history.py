@@ -85,13 +85,12 @@ class History:
 
     @property
     def holds(self) -> bool:
-        """Whether something counts, and nothing is wrong with what is of this target.
+        """Whether something of this target is there, and nothing is wrong with any of that.
 
-        What came along from elsewhere has other signers, and is nobody's failure here.
+        What came along from elsewhere does not say how the image came here, and it has other signers.
         """
-        everything = (*self.records, *self.gates)
-        good = any(found.problem is None for found in everything)
-        return good and not any(found.problem for found in everything if not found.carried)
+        own = [found for found in (*self.records, *self.gates) if not found.carried]
+        return bool(own) and not any(found.problem for found in own)
 
 
 def is_file(text: str) -> bool:
