@@ -96,6 +96,9 @@ LIST_PAGE_VALUES = 250_000
 LIST_PAGES = 4000
 """Pages of one list: 100,000 tags are 2000 pages where a registry sends 50 of them at a time."""
 
+REFERRER_PAGES = 400
+"""Pages of the referrers of one manifest, which is asked for each image: 10,000 are 400 pages of 25."""
+
 LIST_IDLE_PAGES = 100
 """Pages of a list in a row with nothing new. Some registries leave out what a user may not see, page by page."""
 

@@ -50,13 +50,14 @@ def next_url(reply: Reply) -> str | None:
     return url
 
 
-def pages(first: str, fetch: Callable[[str], Reply], known: Sized) -> Iterator[Reply]:
+def pages(first: str, fetch: Callable[[str], Reply], known: Sized, most: int | None = None) -> Iterator[Reply]:
     """Every page from `first` on. The list ends where the link is missing, not at a short page.
 
     `known` holds what the caller has taken from the pages so far. Raises `ProtocolTrouble` for links in a circle,
-    `LimitExceeded` after `LIST_PAGES` pages, or after `LIST_IDLE_PAGES` pages in a row with nothing new.
+    `LimitExceeded` after `most` pages (None: `LIST_PAGES`), or after `LIST_IDLE_PAGES` in a row with nothing new.
     """
     url: str | None = first
+    most = most or LIST_PAGES
     seen: set[str] = set()
     idle = 0
     while url is not None:
@@ -64,8 +65,8 @@ def pages(first: str, fetch: Callable[[str], Reply], known: Sized) -> Iterator[R
             raise ProtocolTrouble(f"{Origin.of(first).netloc} continues a list at an address of {len(url)} characters")
         if url in seen:
             raise ProtocolTrouble(f"{Origin.of(url).netloc} answers with a list that goes round in a circle")
-        if len(seen) >= LIST_PAGES:
-            raise LimitExceeded(f"{Origin.of(url).netloc} answers with a list of more than {LIST_PAGES} pages")
+        if len(seen) >= most:
+            raise LimitExceeded(f"{Origin.of(url).netloc} answers with a list of more than {most} pages")
         seen.add(url)
         reply, before = fetch(url), len(known)
         yield reply

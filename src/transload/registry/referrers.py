@@ -11,7 +11,7 @@ from collections.abc import Callable, Container
 from typing import Any
 
 from transload.errors import ManifestInvalid, NotFound
-from transload.limits import IMAGE_MANIFESTS_BYTES, REFERRERS
+from transload.limits import IMAGE_MANIFESTS_BYTES, REFERRER_PAGES, REFERRERS
 from transload.net.messages import HttpRequest, Reply
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.mediatype import OCI_INDEX
@@ -145,7 +145,7 @@ class Referrers:
             return page
 
         first = self._api.url(f"{repository}/referrers/{digest}")
-        for page in pages(first, lambda url: self._api.once_more(lambda: readable(url)), referrers):
+        for page in pages(first, lambda url: self._api.once_more(lambda: readable(url)), referrers, REFERRER_PAGES):
             if page.status in _UNKNOWN or (page.status == 200 and page.content_type != OCI_INDEX):
                 self._api.capabilities.learn("referrers_api", False)
                 return None

@@ -26,6 +26,7 @@ from transload.limits import (
     LIST_ENTRIES,
     LIST_IDLE_PAGES,
     MANIFEST_BYTES,
+    REFERRER_PAGES,
     SMALL_CHUNKS,
 )
 from transload.oci import Descriptor, Digest, Name
@@ -79,6 +80,22 @@ def test_pages_of_few_names_that_never_end(monkeypatch: pytest.MonkeyPatch) -> N
     endless = paged(lambda number: [f"v{number}"])
     with talking(endless) as (_, store), pytest.raises(LimitExceeded, match="more than 30 pages"):
         list(store.tags("a/b"))
+
+
+def test_referrers_of_which_each_page_has_one_more() -> None:
+    numbers = count(1)
+
+    def script(asked: Asked) -> Said:
+        number = next(numbers)
+        one = {"mediaType": OCI_MANIFEST, "digest": Digest.of(b"%d" % number), "size": 1}
+        headers = {"Content-Type": OCI_INDEX, "Link": f'<{asked.path}?page={number}>; rel="next"'}
+        document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [one]}
+        return Said(200, headers, json.dumps(document).encode())
+
+    with talking(script) as (wire, store):
+        with pytest.raises(LimitExceeded, match=f"more than {REFERRER_PAGES} pages"):
+            store.refers.referrers("a/b", Digest.of(b"image"))
+        assert len(wire.lines) <= REFERRER_PAGES + 2
 
 
 @pytest.mark.parametrize("page", [[], ["v1"] * 5, ["not a tag"]])
