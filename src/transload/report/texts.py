@@ -12,6 +12,7 @@ from transload.wording import in_plural, in_words, scaled
 
 _DIGEST = re.compile(r"sha\d{3}:[0-9a-f]{64,128}")
 _DIGEST_BEGINS = re.compile(r"sha\d{3}:")
+_HOST_AND_PATH = re.compile(r"[\w-]+(?:\.[\w-]+)+(?::\d+)?/", re.ASCII)
 _EXAMPLE = "user:password"  # as our own hints write it
 _TEXT_LENGTH = 4000
 _WORD = re.compile(r"[^\s\"'<>]+")
@@ -122,6 +123,8 @@ def harmless(text: str) -> str:
     'at https://…@registry.example/a'
     >>> harmless("write http://user:password@proxy.example:3128")
     'write http://user:password@proxy.example:3128'
+    >>> harmless("signed by https://code.example/a/b.yml@refs/tags/v1")
+    'signed by https://code.example/a/b.yml@refs/tags/v1'
     """
     shown = text if text.isprintable() else "".join(map(_harmless_letter, text))
     return _WORD.sub(_without_user, shown) if "@" in shown and "://" in shown else shown
@@ -136,8 +139,13 @@ def _harmless_letter(letter: str) -> str:
 
 
 def _without_user(word: re.Match[str]) -> str:
-    """The word without user information. The @ before a digest does not end any."""
+    """The word without user information. The @ before a digest does not end any, nor one in the path behind a host.
+
+    Sigstore's identities have such an @. A password may have a slash in it, so what is before that must be a host.
+    """
     scheme, slashes, rest = word[0].partition("://")
+    if _HOST_AND_PATH.match(rest) and "://" not in rest:
+        return word[0]
     pieces = rest.split("@")
     if len(pieces) > 1 and _DIGEST_BEGINS.match(pieces[-1]):
         pieces[-2:] = ["@".join(pieces[-2:])]
