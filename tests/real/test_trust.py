@@ -16,7 +16,7 @@ from transload.ports import Target
 from transload.server import serve
 from transload.testing.images import fill, image
 
-SIGNED = Path("/work/shared/data/signatures/notation-signed")
+SIGNED = Path(__file__).parents[3] / "shared" / "data" / "signatures" / "notation-signed"
 needs_signed = pytest.mark.skipif(not SIGNED.is_dir(), reason="the folder with images signed by notation is not here")
 AT = ("--at", "2026-11-26T12:00:00Z")  # a day before their certificates expired
 POLICY = """

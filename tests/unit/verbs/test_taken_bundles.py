@@ -44,7 +44,7 @@ def pack(month: str, key: str | None = None, time: int | None = None, name: str 
     path = name or f"{key or 'unsigned'}-{month}"
     options = {"environment": environment(time=MONTHS[month] if time is None else time), **more}
     signed = {"sign_key": f"{key}.key"} if key else {}
-    transload.pack((), path, origin=f"oci:source-{month}", **signed, **options)  # type: ignore[arg-type]
+    transload.pack((), path, origin=f"oci:source-{month}", **signed, **options)  # type: ignore[arg-type]  # options of any kind
     return path
 
 
