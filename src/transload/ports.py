@@ -6,7 +6,7 @@ are attributes that are an object or None. `transload.testing.contract` proves a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from io import FileIO
 from pathlib import Path
@@ -176,6 +176,53 @@ class NotesReferrers(Protocol):
 
         Raises what asking who refers to it raises.
         """
+        ...
+
+
+class Claim(Protocol):
+    """What one run wants of `Lanes`. Nothing here waits."""
+
+    @property
+    def at_a_time(self) -> int:
+        """How many bodies of this run may move now."""
+        ...
+
+    def has_room(self, under_way: int) -> bool:
+        """Whether a further body may begin, when `under_way` bodies of this run move."""
+        ...
+
+    def want(self, count: int) -> None:
+        """So many bodies of this run move, or could begin now. What they do not need can go to parts of others."""
+        ...
+
+
+class Lanes(Protocol):
+    """How many bodies may move at a time at a store, in one direction. It changes with what is measured."""
+
+    @property
+    def at_a_time(self) -> int:
+        """How many may move now."""
+        ...
+
+    def claim(self, most: int, changed: Callable[[], None]) -> AbstractContextManager[Claim]:
+        """For as long as the block lasts, a run uses these lanes: at most `most` of them, whatever they carry.
+
+        `changed` is called by any thread when there may be room. It must not wait for a thread that calls here.
+        """
+        ...
+
+
+class Streams(Protocol):
+    """Finds out how many bodies a store carries at a time (`streams`; None or absent for a store of this machine)."""
+
+    @property
+    def reading(self) -> Lanes:
+        """For bodies that are read from it."""
+        ...
+
+    @property
+    def writing(self) -> Lanes:
+        """For bodies that are sent to it."""
         ...
 
 

@@ -73,6 +73,11 @@ class NetSettings:
         return self.slots_per_host if bodies is None else min(self.slots_per_host, bodies + RESERVED)
 
     @property
+    def slots_for_bodies(self) -> int:
+        """How many of these may be bodies in one direction."""
+        return self.slots - min(RESERVED, self.slots - 1)
+
+    @property
     def receive_buffer(self) -> int | None:
         """Bytes that the system may keep for a connection before we take them. None: as many as it likes.
 

@@ -19,6 +19,7 @@ from transload.oci import Digest
 from transload.oci.reference import check_registry, check_repository
 from transload.registry.auth import Applicant
 from transload.registry.capabilities import Capabilities
+from transload.registry.level import Level
 from transload.registry.scope import Scope
 from transload.registry.tokens import Authorizer
 from transload.registry.translate import looks_like_html, not_a_registry
@@ -46,6 +47,8 @@ class Api:
         self._by_repository: dict[str, Authorizer] = {}
         self._origin: Origin | None = None
         self._hasty = threading.local()
+        self.reading = Level(http.clock, most=http.settings.slots_for_bodies)
+        self.writing = Level(http.clock, most=http.settings.slots_for_bodies)
 
     @property
     def origin(self) -> Origin:
@@ -76,6 +79,15 @@ class Api:
 
     def ask(self, request: HttpRequest, *scopes: Scope, long: bool = False) -> Reply:
         """The whole answer. After a 401 from the registry it asks once more with a login, if the body can be resent."""
+        if request.lane != "write":
+            return self._asked(request, scopes, long)
+        self.writing.enter()
+        try:
+            return self._asked(request, scopes, long)
+        finally:
+            self.writing.leave()
+
+    def _asked(self, request: HttpRequest, scopes: tuple[Scope, ...], long: bool) -> Reply:
         if getattr(self._hasty, "now", False):
             request = evolve(request, retried=False)
         if not self._owns(request):

@@ -50,6 +50,8 @@ class Download:
 
     def _ask(self) -> None:
         self._held.close()
+        self._api.reading.enter()
+        self._held.callback(self._api.reading.leave)
         self._answer = self._held.enter_context(self._api.stream(self._request(), pull(self._repository)))
         try:
             self._skip = self._skipped(self._answer)
@@ -85,6 +87,7 @@ class Download:
         if self._answer is None:
             raise ServerTrouble(f"{self._doing}: nothing was asked for")
         for chunk in self._answer.chunks():
+            self._api.reading.moved(len(chunk))
             piece = chunk
             if self._skip:
                 skipped = min(self._skip, len(piece))

@@ -78,6 +78,11 @@ class RegistryStore:
         return self._api.hasty()
 
     @property
+    def streams(self) -> Api:
+        """How many bodies it carries at a time."""
+        return self._api
+
+    @property
     def noting(self) -> Referrers:
         """The lists of referrers, which a registry without the API leaves to its clients."""
         return self._referrers

@@ -9,7 +9,7 @@ be read from their source again anyway.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from transload.errors import CorruptError, ServerTrouble, SizeMismatch
@@ -29,19 +29,22 @@ class BodyTooShort(Exception):
 class ChunkedBody:
     """Passes chunks on in bodies of an exact length.
 
-    `at` is the position of the first chunk in the blob. Bytes that an interrupted upload sends again are not hashed
-    twice; the registry checks by the digest that they are the same.
+    `at` is the position of the first chunk in the blob; `moved` is told what was sent. Bytes that an interrupted upload
+    sends again are not hashed twice; the registry checks by the digest that they are the same.
     """
 
-    def __init__(self, chunks: Iterable[Chunk], verifier: Verifier | ProvedLater, at: int) -> None:
+    def __init__(
+        self, chunks: Iterable[Chunk], verifier: Verifier | ProvedLater, at: int, moved: Callable[[int], None]
+    ) -> None:
         self._chunks = iter(chunks)
+        self._moved = moved
         self._verifier = verifier
         self._at = at
         self._rest: memoryview = memoryview(b"")
 
     def skip(self, to: int) -> None:
         """Hash the bytes before position `to`, which the registry has. Raises `BodyTooShort` and as `take` does."""
-        for _ in self.take(max(0, to - self._at)):
+        for _ in self._pieces(max(0, to - self._at), proved=False):
             pass
 
     def take(self, length: int, *, proved: bool = False) -> Iterator[memoryview]:
@@ -49,6 +52,11 @@ class ChunkedBody:
 
         Raises `BodyTooShort`, `SizeMismatch`, `DigestMismatch`, and what the chunks raise.
         """
+        for piece in self._pieces(length, proved=proved):
+            yield piece
+            self._moved(len(piece))
+
+    def _pieces(self, length: int, *, proved: bool) -> Iterator[memoryview]:
         left = length
         while left:
             chunk = self._rest or self._next()
@@ -232,7 +240,7 @@ class Upload:
 
     def write(self, chunks: Iterable[Chunk]) -> None:
         """See `Ingest`. If the chunks end before the blob does, it stays unfinished and can be resumed."""
-        pieces = ChunkedBody(chunks, self._verifier, self.offset)
+        pieces = ChunkedBody(chunks, self._verifier, self.offset, self._api.writing.moved)
         self._certain = False
         try:
             pieces.skip(self._session.offset)
@@ -373,6 +381,7 @@ class SmallUpload(Upload):
         session.open()
         if length >= len(content) and capabilities.put_with_body is not False:
             session.put(content, len(content))
+            self._api.writing.moved(len(content))
             return
         for start in range(0, len(content), max(length, 1)):
             piece = content[start : start + length]
