@@ -41,6 +41,15 @@ class RequestCosts:
         return self.ingest_small if size <= self.small_blob_bytes else self.ingest_large
 
 
+class Asks(Protocol):
+    """Counts the requests of a store that sends some (`requests_sent`), tokens and redirects included."""
+
+    @property
+    def total(self) -> int:
+        """All requests so far."""
+        ...
+
+
 class Resolves(Protocol):
     """Finds what a name stands for, and lists names."""
 

@@ -30,14 +30,16 @@ def test_a_plan_says_what_a_run_then_does_and_moves_nothing(shell: Shell, vendor
     assert done["totals"]["mounted"] == plan["totals"]["mount"]
     again = shell("plan", *words).events[-1]["plan"]
     assert again["totals"]["images"]["unchanged"] == 2
-    assert again["totals"]["requests"] == {"source": 0, "target": 0}
+    to_come = again["totals"]["requests"]
+    assert (to_come["source"], to_come["target"]) == (0, 0)
+    assert to_come["asked"] == {"source": 2, "target": 2}
 
 
 def test_a_plan_as_a_table(shell: Shell, vendor: Registry, registry: Registry) -> None:
     ran = shell("plan", *WORDS, "--source-registry", vendor.host, "--to", f"{registry.host}/table")
     assert ran.out.startswith(f"Plan: 2 images to {registry.host}, as table/…")
     assert "images:   2 new\n" in ran.out
-    assert "requests: 5 requests to the source" in ran.out
+    assert "requests: source 5 so far, 5 to come; target 4 so far, 13 to come\n" in ran.out
     assert ran.err == ""
 
 

@@ -31,7 +31,7 @@ from transload.errors import (
 )
 from transload.events import ActivityListener, Listener, Progressed
 from transload.oci import Descriptor, Digest, Name
-from transload.planning import Plan, Request, make_plan
+from transload.planning import Plan, Request, asked_so_far, make_plan
 from transload.planning.additions import Addition, additions
 from transload.planning.ageing import GoingBack, going_back, moving_in
 from transload.planning.plan import ManifestStep, PlannedImage
@@ -184,7 +184,7 @@ def prepare_selected(
     notes += older_notes(going_back(moving_in(plan), sources, target, cancellation))
     notes += half_blob_notes(plan, target)
     prepared = Prepared(
-        plan=plan,
+        plan=evolve(plan, asked=asked_so_far(sources.values(), target)),
         sources=sources,
         target=target,
         location=job.target,

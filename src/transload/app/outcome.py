@@ -107,6 +107,7 @@ def _traffic(prepared: Prepared, stores: Stores) -> tuple[HostTotals, ...]:
             bytes_received=sums.bytes_received,
             bytes_sent=sums.bytes_sent,
             side=side(host),
+            by_purpose=sums.kinds,
         )
         for host, sums in sorted(network.traffic.hosts().items())
     )

@@ -273,14 +273,19 @@ class Http:
                 timeout=Timeout(connect=self.settings.connect_timeout_s, read=self.settings.stall_timeout_s),
             )
         except _SourceFailed as failure:
-            self.traffic.asked(origin.netloc, request.method, request.purpose)
+            self._count(origin, request)
             raise failure.error from failure.error.__cause__
         except FOREIGN as error:
             if not isinstance(error, _CONNECTING):
-                self.traffic.asked(origin.netloc, request.method, request.purpose)
+                self._count(origin, request)
             raise translate(error) or error from error
-        self.traffic.asked(origin.netloc, request.method, request.purpose)
+        self._count(origin, request)
         return response
+
+    def _count(self, origin: Origin, request: HttpRequest) -> None:
+        self.traffic.asked(origin.netloc, request.method, request.purpose)
+        if request.asked is not None:
+            request.asked.note(request.method, request.purpose)
 
     def _urlopen(self, origin: Origin, registry: Origin, method: str, url: str, **options: Any) -> BaseHTTPResponse:
         """Use the pool of the host that was checked, so that urllib3 does not parse the URL again."""

@@ -18,6 +18,7 @@ from transload.net.coding import unpacked
 from transload.net.flight import Flight
 from transload.net.pace import Meter
 from transload.net.slots import Lane
+from transload.net.traffic import Asked
 from transload.ports import Chunk
 from transload.threads import Cancellation
 
@@ -36,7 +37,7 @@ class HttpRequest:
     False then. `limit` is the most bytes of a body that `Http.ask` accepts. `retried`: whether asking again does no
     harm. `registry` is the registry for which another host is asked: a token server, or storage. `side` is the side of
     the copy, whose limit on the rate counts then. With `ends_early`, a body without a length ends by itself when the
-    run is cancelled, so that the request is complete.
+    run is cancelled, so that the request is complete. `asked` counts the requests of the store that asks.
     """
 
     method: str
@@ -52,6 +53,7 @@ class HttpRequest:
     registry: Origin | None = field(default=None, kw_only=True)
     side: Side | None = field(default=None, kw_only=True)
     ends_early: bool = field(default=False, kw_only=True)
+    asked: Asked | None = field(default=None, repr=False, eq=False, kw_only=True)
 
 
 @frozen

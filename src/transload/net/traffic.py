@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Mapping
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 
 @define
@@ -14,16 +15,44 @@ class _Sums:
     bytes_received: int = 0
     bytes_sent: int = 0
     retries: int = 0
+    kinds: Counter[str] = field(factory=Counter)
 
 
 @frozen
 class HostTraffic:
-    """What was sent to and received from one host. Bytes are those of bodies only."""
+    """What was sent to and received from one host. Bytes are those of bodies only.
+
+    `kinds` are the requests by method and purpose: `{"GET blob": 3}`.
+    """
 
     requests: int = 0
     bytes_received: int = 0
     bytes_sent: int = 0
     retries: int = 0
+    kinds: Mapping[str, int] = field(factory=dict, hash=False)
+
+
+class Asked:
+    """The requests that were sent for one store, by method and purpose. Tokens and redirects count, too."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kinds: Counter[tuple[str, str]] = Counter()
+
+    @property
+    def total(self) -> int:
+        """All requests so far."""
+        return sum(self.kinds().values())
+
+    def kinds(self) -> Counter[tuple[str, str]]:
+        """Requests by method and purpose: `{("GET", "blob"): 3}`."""
+        with self._lock:
+            return Counter(self._kinds)
+
+    def note(self, method: str, purpose: str) -> None:
+        """A request was sent."""
+        with self._lock:
+            self._kinds[method, purpose] += 1
 
 
 class Traffic:
@@ -59,7 +88,9 @@ class Traffic:
         """The sums per `host[:port]`."""
         with self._lock:
             return {
-                host: HostTraffic(sums.requests, sums.bytes_received, sums.bytes_sent, sums.retries)
+                host: HostTraffic(
+                    sums.requests, sums.bytes_received, sums.bytes_sent, sums.retries, kinds=dict(sums.kinds)
+                )
                 for host, sums in self._hosts.items()
             }
 
@@ -78,6 +109,7 @@ class Traffic:
             self._kinds[method, purpose] += 1
             for sums in (self._total, self._of(netloc)):
                 sums.requests += 1
+                sums.kinds[f"{method} {purpose}"] += 1
 
     def received(self, netloc: str, size: int) -> None:
         """Bytes of a body arrived."""

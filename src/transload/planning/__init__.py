@@ -1,7 +1,7 @@
 """Decides what has to be done, as data: what is wanted, what both sides have, which steps follow."""
 
 from transload.planning.plan import BlobStep, ManifestStep, Plan, PlannedImage, Step
-from transload.planning.planner import make_plan
+from transload.planning.planner import asked_so_far, make_plan
 from transload.planning.request import Item, Narrowing, Referrers, Request
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "Referrers",
     "Request",
     "Step",
+    "asked_so_far",
     "make_plan",
 ]

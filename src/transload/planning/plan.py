@@ -8,7 +8,7 @@ from typing import Literal
 
 from attrs import define, field, frozen
 
-from transload.errors import TransloadError
+from transload.errors import Side, TransloadError
 from transload.oci import Descriptor, Digest, Manifest, Name
 
 Status = Literal["unchanged", "new", "changed", "missing", "failed"]
@@ -139,10 +139,17 @@ class PlannedImage:
 
 @frozen
 class Requests:
-    """How many requests each side will see when nothing has to be repeated; 0 for local stores."""
+    """How many requests each side sees when nothing has to be repeated; 0 for local stores.
+
+    On a side in `at_least` there may be more, such as at a target of which it is not known that it mounts blobs.
+    """
 
     source: int = 0
     target: int = 0
+    at_least: frozenset[Side] = field(default=frozenset(), kw_only=True)
+
+    def __sub__(self, other: Requests) -> Requests:
+        return Requests(self.source - other.source, self.target - other.target, at_least=self.at_least)
 
 
 @define(frozen=True, slots=False, kw_only=True)
@@ -150,7 +157,8 @@ class Plan:
     """What will be done at `target` (a locator), in an order in which every step follows what it needs.
 
     `images` are in the order of the request, `manifests` has the manifests that are stored, by digest. `requests` is
-    what the run will cost when nothing has to be repeated. The file format is docs/formats/plan.md.
+    what the steps will cost when nothing has to be repeated, `asked` what was asked to make the plan: a run asks both.
+    The file format is docs/formats/plan.md; it has no `asked`, so that equal plans are equal files.
     """
 
     target: str
@@ -158,6 +166,7 @@ class Plan:
     steps: tuple[Step, ...]
     manifests: Mapping[Digest, Manifest] = field(repr=False)
     requests: Requests = Requests()
+    asked: Requests = field(default=Requests(), eq=False)
 
     @cached_property
     def sources(self) -> tuple[str, ...]:

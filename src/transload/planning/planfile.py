@@ -40,7 +40,8 @@ def _written(plan: Plan) -> bytes:
         "images": map(_image_out, plan.images),
         "steps": (_blob_out(step) if isinstance(step, BlobStep) else _manifest_out(step) for step in plan.steps),
         "manifests": (_content_out(plan.manifests[digest]) for digest in sorted(plan.manifests)),
-        "requests": {"source": plan.requests.source, "target": plan.requests.target},
+        "requests": {"source": plan.requests.source, "target": plan.requests.target}
+        | _given(at_least=sorted(plan.requests.at_least)),
     }
     return lined(contents)
 
@@ -73,8 +74,12 @@ def load_plan(raw: bytes) -> Plan:
     for step in root.get("steps").items():
         steps.append(_step_in(step, steps, manifests))
     images = tuple(_image_in(image, len(steps)) for image in root.get("images").items())
-    requests = root.get("requests").only("source", "target")
-    counts = Requests(requests.get("source").number(), requests.get("target").number())
+    requests = root.get("requests").only("source", "target", "at_least")
+    counts = Requests(
+        requests.get("source").number(),
+        requests.get("target").number(),
+        at_least=frozenset(side.one_of(get_args(Side)) for side in requests.get("at_least").maybe(Value.items, ())),
+    )
     return Plan(
         target=root.get("target").text(), images=images, steps=tuple(steps), manifests=manifests, requests=counts
     )

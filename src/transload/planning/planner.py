@@ -11,11 +11,11 @@ from transload.events import ActivityListener, Counting, ignore
 from transload.oci import Name
 from transload.planning.availability import check_local_sources, stays_elsewhere
 from transload.planning.drafting import draft
-from transload.planning.plan import Plan
+from transload.planning.plan import Plan, Requests
 from transload.planning.request import Request
 from transload.planning.survey import Surveyed, Surveyor
 from transload.planning.targetcontent import Elsewhere, Known, TargetContent, ask_holdings
-from transload.ports import NotesReferrers, RequestCosts, Source, Target
+from transload.ports import Asks, NotesReferrers, RequestCosts, Source, Target
 from transload.threads import Cancellation, in_parallel
 
 THREADS = 16
@@ -54,6 +54,7 @@ def make_plan(
     questions.
     """
     cancellation = cancellation or Cancellation()
+    before = asked_so_far(sources.values(), target)
     surveyor = Surveyor(request, sources, target)
     survey = Counting(working, "surveying", len(request.items)).around(surveyor.survey)
     surveyed = in_parallel(survey, request.items, threads, cancellation)
@@ -64,9 +65,20 @@ def make_plan(
     stays = stays_elsewhere(request, sources)
     surveyed = check_local_sources(surveyed, holdings, sources, stays)
     request_costs_of = {locator: source.request_costs for locator, source in sources.items()}
-    return draft(
-        target.locator, request, surveyed, holdings, stays, request_costs_of, _target_costs(target, surveyed, holdings)
-    )
+    costs = _target_costs(target, surveyed, holdings)
+    plan = draft(target.locator, request, surveyed, holdings, stays, request_costs_of, costs)
+    return evolve(plan, asked=asked_so_far(sources.values(), target) - before)
+
+
+def asked_so_far(sources: Iterable[Source], target: Source) -> Requests:
+    """How many requests were sent for these stores since they were opened. A store on both sides counts as target."""
+    counts = [_asked(store) for store in {id(store): store for store in sources if store is not target}.values()]
+    return Requests(sum(counts), _asked(target))
+
+
+def _asked(store: Source) -> int:
+    asked: Asks | None = getattr(store, "requests_sent", None)
+    return asked.total if asked is not None else 0
 
 
 def _target_costs(target: Target, surveyed: Iterable[Surveyed], holdings: TargetContent) -> RequestCosts | None:

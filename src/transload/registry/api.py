@@ -15,6 +15,7 @@ from transload.login import Login
 from transload.net.address import Origin
 from transload.net.http import Http
 from transload.net.messages import Answer, HttpRequest, Reply
+from transload.net.traffic import Asked
 from transload.oci import Digest
 from transload.oci.reference import check_registry, check_repository
 from transload.registry.auth import Applicant
@@ -40,6 +41,7 @@ class Api:
         self.host = check_registry(host)
         self.http = http
         self.capabilities = capabilities
+        self.asked = Asked()
         self._side = side
         self._logins = logins
         self._lock = threading.Lock()
@@ -91,7 +93,7 @@ class Api:
         if getattr(self._hasty, "now", False):
             request = evolve(request, retried=False)
         if not self._owns(request):
-            return self.http.ask(evolve(request, registry=self.origin, side=self._side))
+            return self.http.ask(evolve(request, registry=self.origin, side=self._side, asked=self.asked))
         sent, sent_s = self._header(scopes, long), self.http.clock.monotonic_s()
         reply = self.http.ask(self._with(request, sent))
         if reply.status == 401 and reply.origin == self.origin:
@@ -140,9 +142,8 @@ class Api:
             yield answer
 
     def _with(self, request: HttpRequest, authorization: str | None) -> HttpRequest:
-        if authorization is None:
-            return request if self._side is None else evolve(request, side=self._side)
-        return evolve(request, headers={**request.headers, "Authorization": authorization}, side=self._side)
+        headers = request.headers if authorization is None else {**request.headers, "Authorization": authorization}
+        return evolve(request, headers=headers, side=self._side, asked=self.asked)
 
     def _owns(self, request: HttpRequest) -> bool:
         """Whether the request goes to this registry. No other host gets the credentials.
@@ -165,7 +166,7 @@ class Api:
         if known is None:
             applicant = self._applicant(repository)
             with self._lock:
-                known = self._authorizers.setdefault(applicant.login, Authorizer(self.http, applicant))
+                known = self._authorizers.setdefault(applicant.login, Authorizer(self.http, applicant, self.asked))
                 self._by_repository[repository] = known
         return known
 

@@ -11,7 +11,7 @@ from transload.login import Login
 from transload.net.address import Origin
 from transload.net.http import Http
 from transload.net.messages import HttpRequest, Reply
-from transload.net.traffic import Traffic
+from transload.net.traffic import Asked, Traffic
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.reference import check_repository, check_tag
 from transload.ports import Chunk, RequestCosts
@@ -106,6 +106,11 @@ class RegistryStore:
     def origin(self) -> Origin:
         """Scheme, host and port that are asked. Raises `Unreachable` for a loopback port where nothing listens."""
         return self._api.origin
+
+    @property
+    def requests_sent(self) -> Asked:
+        """The requests that were sent for this store."""
+        return self._api.asked
 
     @property
     def traffic(self) -> Traffic:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from transload.errors import AccessDenied
 from transload.login import Secret
 from transload.net.http import Http
+from transload.net.traffic import Asked
 from transload.registry.auth import Applicant, Granted, basic, choose, obtain, rejected
 from transload.registry.headers import Challenge, challenges
 from transload.registry.scope import Scope, covers, merged, parse_scopes
@@ -35,9 +36,10 @@ class _Token:
 class Authorizer:
     """`Authorization` headers for one registry. Safe for threads."""
 
-    def __init__(self, http: Http, applicant: Applicant) -> None:
+    def __init__(self, http: Http, applicant: Applicant, asked: Asked | None = None) -> None:
         self._http = http
         self._applicant = applicant
+        self._asked = asked
         self._lock = threading.Lock()
         self._flights: dict[Scopes, threading.Lock] = {}
         self._challenge: Challenge | None = None
@@ -121,7 +123,7 @@ class Authorizer:
         conversation = obtain(challenge, wanted, self._applicant)
         request = next(conversation)
         while True:
-            reply = self._http.ask(request)
+            reply = self._http.ask(evolve(request, asked=self._asked))
             try:
                 request = conversation.send(reply)
             except StopIteration as end:

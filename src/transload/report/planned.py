@@ -8,6 +8,7 @@ from typing import Any
 from attrs import frozen
 
 from transload.catalog.ruled import Choice
+from transload.errors import Side
 from transload.planning.additions import Addition
 from transload.planning.plan import Plan, PlannedImage, Share, Status
 from transload.report.chosen import chosen_json, chosen_lines, explained_lines
@@ -115,7 +116,12 @@ def planned_json(
         "totals": {
             "images": {"all": len(plan.images), **{status: plan.count(status) for status in _ORDER}},
             **_shares_json(plan),
-            "requests": {"source": plan.requests.source, "target": plan.requests.target},
+            "requests": {
+                "source": plan.requests.source,
+                "target": plan.requests.target,
+                "at_least": sorted(plan.requests.at_least),
+                "asked": {"source": plan.asked.source, "target": plan.asked.target},
+            },
         },
     }
 
@@ -183,9 +189,22 @@ def _totals(plan: Plan, width: int | None) -> Iterator[Styled]:
     phrases = [f"{what} {count(share.blobs, 'blob')} ({size(share.bytes)})" for what, share in shares if share.blobs]
     nothing = "as the engine finds it" if plan.is_elsewhere else "nothing to copy"
     yield from folded("content:  ", ", ".join(phrases) or nothing, width, "faint")
-    if plan.requests.source or plan.requests.target:
-        requests = f"{count(plan.requests.source, 'request')} to the source, {plan.requests.target:,} to the target"
+    if requests := requests_of(plan):
         yield from folded("requests: ", requests, width, "faint")
+
+
+def requests_of(plan: Plan) -> str:
+    """What each side was asked to make the plan, and what its steps will ask, in words; empty if nothing is asked."""
+    sides: tuple[tuple[Side, int, int], ...] = (
+        ("source", plan.asked.source, plan.requests.source),
+        ("target", plan.asked.target, plan.requests.target),
+    )
+    phrases = []
+    for side, asked, to_come in sides:
+        if asked or to_come:
+            least = "at least " if side in plan.requests.at_least else ""
+            phrases.append(f"{side} {asked:,} so far, {least}{to_come:,} to come")
+    return "; ".join(phrases)
 
 
 def _additions(additions: Sequence[Addition], width: int | None) -> Iterator[Styled]:
