@@ -1,84 +1,128 @@
 """A long wire in front of a server: every byte comes later, and no connection is faster than its rate.
 
+    python -m benchmarks.slow_wire LISTEN_PORT SERVER_PORT far
     python -m benchmarks.slow_wire LISTEN_PORT SERVER_PORT ROUND_TRIP_S BYTES_PER_S
 
-Half of the round trip is added in each direction, and one whole for the handshake of a new connection. Each direction
-of each connection has the rate for itself, as long wires behave when loss or a window limits a stream, not the line.
+Half of the round trip is added in each direction, and one whole for the handshake of a new connection. Slow start is
+not imitated: a connection has its full rate at once. The bytes stay in the kernel (splice(2), through one pipe for each
+direction), so one process carries some gigabytes per second. It counts what passes.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
-from benchmarks.servers import free_port, wait_for
+from attrs import asdict, field, frozen
 
-PIECE = 64 << 10
-DONE = b""
+from benchmarks.profiles import PROFILES, Profile
+from benchmarks.splicing import Splicer
 
-
-async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay_s: float, rate: float) -> None:
-    """Bytes from one side to the other, each piece due after its delay and after the piece before it."""
-    loop = asyncio.get_running_loop()
-    # As much as is on a wire of this length at this rate, and as much again, so that the rate can be reached.
-    pieces = max(4, int(4 * delay_s * rate / PIECE))
-    wire: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(pieces)
-
-    async def deliver() -> None:
-        free_s = loop.time()
-        while (arrival := await wire.get())[1] != DONE:
-            due_s, piece = arrival
-            free_s = max(free_s, due_s)
-            if (wait_s := free_s - loop.time()) > 0:
-                await asyncio.sleep(wait_s)
-            free_s += len(piece) / rate
-            writer.write(piece)
-            await writer.drain()
-        with contextlib.suppress(OSError, RuntimeError):
-            writer.write_eof()
-
-    delivering = asyncio.create_task(deliver())
-    with contextlib.suppress(OSError):
-        while piece := await reader.read(PIECE):
-            await wire.put((loop.time() + delay_s, piece))
-    await wire.put((loop.time() + delay_s, DONE))
-    with contextlib.suppress(OSError):
-        await delivering
+READY = "ready"
 
 
-async def serve(port: int, server_port: int, round_trip_s: float, rate: float) -> None:
-    """Accept connections for ever."""
+@frozen(kw_only=True)
+class Counts:
+    """What passed a wire since it was laid. `in_sequence` are round trips that waited for the one before."""
 
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(round_trip_s)
-        there, to_there = await asyncio.open_connection("127.0.0.1", server_port)
-        await asyncio.gather(
-            pump(reader, to_there, round_trip_s / 2, rate), pump(there, writer, round_trip_s / 2, rate)
-        )
-        for end in (writer, to_there):
-            end.close()
+    connections: int = 0
+    handshakes: int = 0  # of TLS
+    exchanges: int = 0  # times that a client spoke and was answered, handshakes of TLS included
+    resets: int = 0
+    up_bytes: int = 0
+    down_bytes: int = 0
+    in_sequence: int = 0
+    most_connections: int = 0
+    cpu_s: float = 0.0
 
-    server = await asyncio.start_server(accept, "127.0.0.1", port, limit=PIECE)
-    async with server:
-        await server.serve_forever()
+
+@frozen
+class Wire:
+    """A server at the end of a wire; `host` is written `host:port`."""
+
+    host: str
+    _process: Any = field(default=None, repr=False)
+
+    def counts(self) -> Counts:
+        """What passed so far."""
+        if self._process is None:
+            return Counts()
+        self._process.stdin.write("counts\n")
+        self._process.stdin.flush()
+        return Counts(**json.loads(self._process.stdout.readline()))
+
+
+@contextlib.contextmanager
+def wire(host: str, profile: Profile, *, counting: bool = False) -> Iterator[Wire]:
+    """The same server at the end of a wire, in a process of its own; without one if there is nothing to imitate."""
+    if profile.is_bare and not counting:
+        yield Wire(host)
+        return
+    words = [0, host.rpartition(":")[2], json.dumps(asdict(profile)), "--controlled"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.slow_wire", *map(str, words)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[1],
+    )
+    assert process.stdin
+    assert process.stdout
+    try:
+        ready = process.stdout.readline().split()
+        if ready[:1] != [READY]:
+            raise RuntimeError(f"no wire before {host}: {ready}")
+        yield Wire(f"127.0.0.1:{ready[1]}", process)
+    finally:
+        process.terminate()
+        process.wait(10)
+        process.stdin.close()
+        process.stdout.close()
 
 
 @contextlib.contextmanager
 def slow_wire(host: str, round_trip_s: float, rate: float) -> Iterator[str]:
     """The same server at the end of a long wire, as `host:port`, in a process of its own."""
-    port = free_port()
-    words = [port, host.rpartition(":")[2], round_trip_s, rate]
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks.slow_wire", *map(str, words)])
-    try:
-        wait_for(port, process)
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(10)
+    profile = Profile(name="slow", told="", round_trip_s=round_trip_s, connection_rate=rate)
+    with wire(host, profile) as laid:
+        yield laid.host
+
+
+def _profile(words: list[str]) -> Profile:
+    if words[0] in PROFILES:
+        return PROFILES[words[0]]
+    if words[0].startswith("{"):
+        return Profile(**json.loads(words[0]))
+    return Profile(name="own", told="", round_trip_s=float(words[0]), connection_rate=float(words[1]))
+
+
+def main(words: list[str]) -> None:
+    """Carry until killed. `--controlled`: the other end of standard input may ask for counts, and its end is ours."""
+    controlled = "--controlled" in words
+    words = [word for word in words if word != "--controlled"]
+    if len(words) < 3:
+        raise SystemExit(f"{__doc__}\nprofiles: {', '.join(PROFILES)}")
+    splicer = Splicer(int(words[0]), int(words[1]), _profile(words[2:]))
+    if controlled:
+        splicer.watch(sys.stdin.fileno(), lambda: _control(splicer))
+    print(READY, splicer.port, flush=True)
+    splicer.run()
+
+
+def _control(splicer: Splicer) -> None:
+    asked = os.read(sys.stdin.fileno(), 1000)
+    if not asked:
+        raise SystemExit(0)
+    for _ in asked.splitlines():
+        print(json.dumps(splicer.counts()), flush=True)
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])))
+    with contextlib.suppress(KeyboardInterrupt):
+        main(sys.argv[1:])
