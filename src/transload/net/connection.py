@@ -19,6 +19,7 @@ from transload.limits import INFORMATIONAL_ANSWERS
 from transload.net.boundedreader import BoundedReader
 from transload.net.flight import Flight, MeteredSocket, Watch
 from transload.net.lookup import addresses
+from transload.net.tlsline import TlsLine
 
 # Bytes of a body that are offered to the socket at a time.
 _SLICE = 256 << 10
@@ -26,8 +27,6 @@ _SLICE = 256 << 10
 _LARGE = 64 << 10
 # Bytes that have arrived wait no longer than this for more, so that they are counted and hashed as they arrive.
 _HAND_ON_S = 0.25
-_FAST_S = 0.005
-_RECORD = 16 << 10  # bytes, the largest TLS record
 
 
 def opened(
@@ -102,21 +101,19 @@ class ThriftyResponse(http.client.HTTPResponse):
         count = more = self.fp.readinto1(view)
         until_s = time.monotonic() + _HAND_ON_S
         try:
-            while more and count < len(view) and self._comes_within(until_s, more):
+            while more and count < len(view) and self._comes_within(until_s):
                 more = self._line.recv_into(view[count:])
                 count += more
         except (OSError, http.client.HTTPException) as error:
             self._failure = error
         return count
 
-    def _comes_within(self, until_s: float, last: int) -> bool:
-        """Whether to wait for more, after a read of `last` bytes."""
+    def _comes_within(self, until_s: float) -> bool:
+        """Whether to wait for more."""
         left_s = until_s - time.monotonic()
         if left_s <= 0 or self._poll is None:
             return left_s > 0
-        # A fast stream has 64 full records in each MiB; a call of poll() before each of them would cost too much.
-        quick = last >= _RECORD and left_s > _HAND_ON_S - _FAST_S
-        if isinstance(self._line, ssl.SSLSocket) and (quick or self._line.pending()):
+        if isinstance(self._line, TlsLine) and self._line.pending():
             return True
         return bool(self._poll.poll(left_s * 1000))
 
@@ -145,8 +142,12 @@ class PatientConnection(HTTPConnection):
 
     @property
     def is_connected(self) -> bool:
-        """False also after a body that was cut short: the server would take the next request for the rest of it."""
-        return not self._cut and super().is_connected
+        """False also after a body that was cut short: the server would take the next request for the rest of it.
+
+        And where more came than the last answer: it would be taken for the next one.
+        """
+        has_rest = isinstance(self.sock, TlsLine) and self.sock.has_rest
+        return not self._cut and not has_rest and super().is_connected
 
     def connect(self) -> None:
         """Connect under the connect timeout, then go on under the stall timeout."""
@@ -226,7 +227,7 @@ class PatientConnection(HTTPConnection):
         if self.sock is None:
             return
         # A TLS 1.3 server sends session tickets before its first answer; to select() they look like an answer.
-        is_answer = self._answers > 0 or not isinstance(self.sock, ssl.SSLSocket)
+        is_answer = self._answers > 0 or not isinstance(self.sock, TlsLine)
         if is_answer and wait_for_read(self.sock, timeout=0.0):
             self._cut = True
             raise BrokenPipeError

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import ssl
 import threading
 import weakref
 from collections.abc import Iterator
@@ -62,7 +61,7 @@ class Flight:
         self._socket = weakref.ref(opened)
         if self._receive_buffer is not None:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_buffer)
-        if isinstance(opened, (MeteredSocket, MeteredSSLSocket)):
+        if isinstance(opened, MeteredSocket):
             opened.flight = self
         if self.verdict is not None:  # it was cut before it had a connection
             self.cut(self.verdict)
@@ -274,29 +273,3 @@ class MeteredSocket(socket.socket):
         if self.flight is not None:
             self.flight.moved += size
         return size
-
-
-class MeteredSSLSocket(ssl.SSLSocket):
-    """The same over TLS; the handshake belongs to the flight too. `watched_sockets` sets the watch."""
-
-    flight: Flight | None = None
-    watch: Watch | None = None
-
-    def do_handshake(self, block: bool = False) -> None:
-        """See `ssl`."""
-        current = self.watch.current if self.watch else None
-        if current is not None:
-            current.hold(self)
-        super().do_handshake(block)
-
-    def recv_into(self, *arguments: Any) -> int:
-        """See `ssl`."""
-        size = super().recv_into(*arguments)
-        if self.flight is not None:
-            self.flight.moved += size
-        return size
-
-
-def watched_sockets(watch: Watch) -> type[MeteredSSLSocket]:
-    """A class of TLS sockets that report to this watch, for `SSLContext.sslsocket_class`."""
-    return type("WatchedSSLSocket", (MeteredSSLSocket,), {"watch": watch})

@@ -24,7 +24,7 @@ from transload.net.address import Origin, Url, redacted, redirect_target
 from transload.net.backoff import RETRIED
 from transload.net.certificate import Certificate, shown_by
 from transload.net.connection import pool_classes
-from transload.net.flight import Flight, Watch, watched_sockets
+from transload.net.flight import Flight, Watch
 from transload.net.host import RESTING, Host, Trial
 from transload.net.messages import Answer, HttpRequest, Reply
 from transload.net.pace import Pace
@@ -32,6 +32,7 @@ from transload.net.patience import Kind
 from transload.net.proxies import Proxy, proxy_for
 from transload.net.settings import NetSettings
 from transload.net.tls import Circle, Trust, speaks_tls
+from transload.net.tlsline import watched
 from transload.net.traffic import Traffic
 from transload.net.translate import FOREIGN, known_before, proxy_refusal, sent_on, translated, was_cut
 from transload.ports import Chunk
@@ -356,9 +357,7 @@ class Http:
             return self._managers[circle, proxy]
 
     def _new_manager(self, circle: Circle | None, proxy: str | None) -> PoolManager:
-        context = None if circle is None else self._trust.context(circle)
-        if context is not None:
-            context.sslsocket_class = watched_sockets(self._watch)
+        context = None if circle is None else watched(self._trust.context(circle), self._watch)
         size = 2 * self.settings.slots + 2
         manager: PoolManager
         if proxy is None:
