@@ -189,12 +189,10 @@ class NotesReferrers(Protocol):
 
 
 class Claim(Protocol):
-    """What one run wants of `Lanes`. Nothing here waits."""
+    """What one run wants of `Lanes`: `at_a_time` of its bodies may move now. Nothing here waits."""
 
     @property
-    def at_a_time(self) -> int:
-        """How many bodies of this run may move now."""
-        ...
+    def at_a_time(self) -> int: ...  # noqa: D102 - see above
 
     def has_room(self, under_way: int) -> bool:
         """Whether a further body may begin, when `under_way` bodies of this run move."""
@@ -208,31 +206,23 @@ class Claim(Protocol):
 class Lanes(Protocol):
     """How many bodies may move at a time at a store, in one direction. It changes with what is measured."""
 
-    @property
-    def at_a_time(self) -> int:
-        """How many may move now."""
-        ...
-
-    def claim(self, most: int, changed: Callable[[], None]) -> AbstractContextManager[Claim]:
+    def claim(self, most: int, changed: Callable[[], None], *, leads: bool = True) -> AbstractContextManager[Claim]:
         """For as long as the block lasts, a run uses these lanes: at most `most` of them, whatever they carry.
 
+        With `leads` False it is the other side of the copy that finds the number; this one can only ask for fewer.
         `changed` is called by any thread when there may be room. It must not wait for a thread that calls here.
         """
         ...
 
 
 class Streams(Protocol):
-    """Finds out how many bodies a store carries at a time (`streams`; None or absent for a store of this machine)."""
+    """How many bodies a store carries at a time (`streams`; None or absent for a store of this machine)."""
 
     @property
-    def reading(self) -> Lanes:
-        """For bodies that are read from it."""
-        ...
+    def reading(self) -> Lanes: ...  # noqa: D102 - see above
 
     @property
-    def writing(self) -> Lanes:
-        """For bodies that are sent to it."""
-        ...
+    def writing(self) -> Lanes: ...  # noqa: D102 - see above
 
 
 class HasPaths(Protocol):

@@ -392,7 +392,7 @@ def test_any_bytes_are_read_or_refused(parser: Parser, raw: bytes, tmp_path_fact
 
 def test_whatever_was_learnt_is_taken_or_left() -> None:
     for odd in ODD:
-        for key in ("upload_mode", "piece_bytes", "mounts_accepted", "ranges"):
+        for key in ("upload_mode", "piece_bytes", "mounts_accepted", "ranges", "reads_at_a_time"):
             Capabilities.from_json({key: odd}).to_json()
         Capabilities.from_json(odd)
 

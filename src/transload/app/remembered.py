@@ -8,7 +8,7 @@ from transload.app.location import Location
 from transload.app.settings import Environment
 from transload.errors import NotFound, UsageError
 from transload.registry.known import Finding, KnownRegistries, registry_key
-from transload.wording import in_words
+from transload.wording import in_words, number_of
 
 _NAMED = 8
 # Findings that are yes or no, in words.
@@ -22,6 +22,7 @@ _YES_NO = {
     "put_with_body": ("takes small blobs in one body", "takes no body with the last request of an upload"),
     "refuses_wrong_digest": ("refuses content with a wrong digest", "takes content with a wrong digest"),
 }
+_AT_A_TIME = {"reads_at_a_time": "sends {} at a time well", "writes_at_a_time": "takes {} at a time well"}
 _MODES = {
     "stream": "takes large blobs in one stream",
     "put": "takes large blobs only with the last request of an upload",
@@ -38,6 +39,8 @@ def in_a_sentence(name: str, finding: Finding) -> str:
         return _MODES[str(value)]
     if name == "piece_bytes" and isinstance(value, int):
         return f"takes bodies of {in_words(value)}, and perhaps no larger ones"
+    if name in _AT_A_TIME and isinstance(value, int):
+        return _AT_A_TIME[name].format(number_of(value, "blob"))
     return f"{name.replace('_', ' ')}: {value}"
 
 

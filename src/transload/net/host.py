@@ -20,7 +20,8 @@ from transload.threads import Cancellation
 
 RESTING = {429, 502, 503, 504, 522}
 """Answers of a host that is restarting or overloaded. Other errors (500) may concern one request only."""
-_CROWDED = {429, 503}
+CROWDED = {429, 503}
+"""Answers of a host that has too much to do."""
 _TOLD_S = 2.0  # people are told of a wait from this length on
 _ALONE_SHARE = 0.5  # of the host's budget; if all of it were spent, the whole host would be given up
 
@@ -122,7 +123,7 @@ class Host:
 
         If it has too much to do, fewer requests at a time go to it from now on. Requests that fail together count once.
         """
-        if status in _CROWDED and self.backoff.is_first(round_):
+        if status in CROWDED and self.backoff.is_first(round_):
             self.slots.halve()
         now_s = self._clock.wall_s()
         wanted_s = retry_after_s(headers, now_s)

@@ -25,12 +25,13 @@ from transload.net.backoff import RETRIED
 from transload.net.certificate import Certificate, shown_by
 from transload.net.connection import pool_classes
 from transload.net.flight import Flight, Watch
-from transload.net.host import RESTING, Host, Trial
-from transload.net.messages import Answer, HttpRequest, Reply
+from transload.net.host import CROWDED, RESTING, Host, Trial
+from transload.net.messages import Answer, Gauge, HttpRequest, Reply
 from transload.net.pace import Pace
 from transload.net.patience import Kind
 from transload.net.proxies import Proxy, proxy_for
 from transload.net.settings import NetSettings
+from transload.net.slots import Lane
 from transload.net.tls import Circle, Trust, speaks_tls
 from transload.net.tlsline import watched
 from transload.net.traffic import Traffic
@@ -206,11 +207,14 @@ class Http:
                 cause = sent_on(cause, asked, origin) if asked != origin else cause
                 return host.failed(kind, round_, cause, request.doing)
 
+            asked_s = self.clock.monotonic_s()
             with self._watch.sending(flight):
                 response = self._sent(request, url, headers, translate, flight)
             flight.turn()
             flight.pause()
             host.patience.answered()
+            if request.gauge is not None:
+                _tell(request.gauge, request.lane, response.status, self.clock.monotonic_s() - asked_s)
             if response.status == 407 and self._proxy(origin):
                 response.close()
                 raise proxy_refusal(request.doing)
@@ -368,6 +372,14 @@ class Http:
             manager = ProxyManager(named.url, _POOLS, proxy_headers=headers, maxsize=size, ssl_context=context)
         manager.pool_classes_by_scheme = pool_classes(self.settings.stall_timeout_s, self._watch)
         return manager
+
+
+def _tell(gauge: Gauge, lane: Lane, status: int, after_s: float) -> None:
+    """Tell of an answer. A redirect tells nothing of who sends the body; after a sent body its size counts most."""
+    if status in CROWDED:
+        gauge.crowded()
+    elif status < 300 and lane == "read":
+        gauge.answered(after_s)
 
 
 def _kind(request: HttpRequest) -> Kind:

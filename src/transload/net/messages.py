@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
+from typing import Protocol
 
 from attrs import field, frozen
 from urllib3 import BaseHTTPResponse
@@ -29,6 +30,18 @@ _FRAME = 16 << 10
 """The same for a body without a length (chunked): a piece is passed on only when all of it is there."""
 
 
+class Gauge(Protocol):
+    """What wants to know how a host takes the bodies that are asked of it, whichever host it was in the end."""
+
+    def answered(self, after_s: float) -> None:
+        """A useful answer began, so many seconds after the request."""
+        ...
+
+    def crowded(self) -> None:
+        """The host has too much to do (429, 503)."""
+        ...
+
+
 @frozen
 class HttpRequest:
     """One HTTP request. `doing` describes it for people (in errors), `purpose` in one word (in the counts).
@@ -37,7 +50,8 @@ class HttpRequest:
     False then. `limit` is the most bytes of a body that `Http.ask` accepts. `retried`: whether asking again does no
     harm. `registry` is the registry for which another host is asked: a token server, or storage. `side` is the side of
     the copy, whose limit on the rate counts then. With `ends_early`, a body without a length ends by itself when the
-    run is cancelled, so that the request is complete. `asked` counts the requests of the store that asks.
+    run is cancelled, so that the request is complete. `asked` counts the requests of the store that asks; `gauge` is
+    told of the answers.
     """
 
     method: str
@@ -54,6 +68,7 @@ class HttpRequest:
     side: Side | None = field(default=None, kw_only=True)
     ends_early: bool = field(default=False, kw_only=True)
     asked: Asked | None = field(default=None, repr=False, eq=False, kw_only=True)
+    gauge: Gauge | None = field(default=None, repr=False, kw_only=True)
 
 
 @frozen

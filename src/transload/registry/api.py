@@ -49,8 +49,9 @@ class Api:
         self._by_repository: dict[str, Authorizer] = {}
         self._origin: Origin | None = None
         self._hasty = threading.local()
-        self.reading = Level(http.clock, most=http.settings.slots_for_bodies)
-        self.writing = Level(http.clock, most=http.settings.slots_for_bodies)
+        most, before = http.settings.slots_for_bodies, capabilities.at_a_time
+        self.reading = Level(http.clock, most, before("reads"), capabilities.reads_well)
+        self.writing = Level(http.clock, most, before("writes"), capabilities.writes_well)
 
     @property
     def origin(self) -> Origin:
@@ -85,7 +86,7 @@ class Api:
             return self._asked(request, scopes, long)
         self.writing.enter()
         try:
-            return self._asked(request, scopes, long)
+            return self._asked(evolve(request, gauge=self.writing), scopes, long)
         finally:
             self.writing.leave()
 

@@ -25,8 +25,11 @@ SMALLEST_PIECE = 256 << 10
 LARGEST_PIECE = 256 << 20
 REFUSALS = 3
 _LOST = 2
+Direction = Literal["reads", "writes"]
+_AT_A_TIME = 64
 _MODES: tuple[UploadMode, ...] = get_args(UploadMode)
 _POWERS: tuple[Power, ...] = get_args(Power)
+_DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
 _WAYS = {"upload_mode", "piece_bytes", "put_with_body"}
 
 
@@ -51,6 +54,7 @@ class Capabilities:
         self.put_with_body: bool | None = None
         self.refuses_wrong_digest: bool | None = None
         self._lost_with_put: int | None = 0
+        self._at_a_time: dict[Direction, int] = {}
         self.takes_open_end = True
         """Whether a body without a length has not failed in this run; it is not remembered."""
 
@@ -72,6 +76,10 @@ class Capabilities:
             if isinstance(document.get(name), bool):
                 setattr(capabilities, name, document[name])
                 capabilities._guesses.add(name)
+        for direction in _DIRECTIONS:
+            count = document.get(f"{direction}_at_a_time")
+            if type(count) is int and 1 <= count <= _AT_A_TIME:
+                capabilities._at_a_time[direction] = count
         mounts = _mounts_of(document)
         capabilities._mounts_before = mounts
         # one try is left, to notice a registry that supports mounts by now
@@ -85,6 +93,7 @@ class Capabilities:
             if self.streamed or self._streamed_before or self.upload_mode != "stream":
                 known["upload_mode"] = self.upload_mode
             known |= {name: getattr(self, name) for name in _POWERS}
+            known |= {f"{direction}_at_a_time": count for direction, count in self._at_a_time.items()}
         return {name: value for name, value in known.items() if value is not None}
 
     # --- powers
@@ -114,6 +123,22 @@ class Capabilities:
         """One upload could not continue. Where this run has seen another continue, that says nothing."""
         if self.resumes is None or not self.is_settled("resumes"):
             self.learn("resumes", False)
+
+    # --- how much at a time
+
+    def at_a_time(self, direction: Direction) -> int | None:
+        """How many bodies at a time were found to be useful; None if nothing is known."""
+        return self._at_a_time.get(direction)
+
+    def reads_well(self, count: int) -> None:
+        """So many bodies at a time are useful when they are read from the registry."""
+        with self._lock:
+            self._at_a_time["reads"] = count
+
+    def writes_well(self, count: int) -> None:
+        """So many bodies at a time are useful when they are sent to the registry."""
+        with self._lock:
+            self._at_a_time["writes"] = count
 
     # --- mounts
 

@@ -125,7 +125,7 @@ class Download:
             url = self._api.blob_url(self._repository, descriptor.digest)
         if self._is_part and self._ranged:
             headers["Range"] = closed_range(self._at, self._end)
-        return HttpRequest("GET", url, self._doing, "blob", headers=headers, lane="read")
+        return HttpRequest("GET", url, self._doing, "blob", headers=headers, lane="read", gauge=self._api.reading)
 
     @property
     def _is_part(self) -> bool:

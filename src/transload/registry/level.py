@@ -1,36 +1,107 @@
-"""How many bodies move at a time at one registry, in one direction: counted here, without I/O.
+"""How many bodies move at a time at one registry, in one direction: counted, measured and decided here, without I/O.
 
 Two kinds of connections move bytes: one for each body, and extra ones for bodies that are read in several places at
 once. Bodies come first: an extra connection is given only if no body could use it, and is called back when one can.
+
+What all of them carry is measured over several round trips, while as many are in use as may be. `Climb` decides.
 """
 
 from __future__ import annotations
 
+import statistics
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Literal
+
+from attrs import define
 
 from transload.clock import Clock
+from transload.registry.climbing import Climb
 
 AT_FIRST = 8
+_ROUND_TRIPS = 3
+_LEAST_S, _LONGEST_S = 0.1, 3.0  # of a measurement
+_PIECES = 2  # that each connection moves in a measurement, at least
+_DRAWN_OUT = 8  # times as long as usual, until there are so many pieces
+_FULL = 0.8  # share of the pieces that come while enough bodies are there
+_ANSWERS = 5
+_LATE, _LATE_S = 4.0, 0.5  # times, and seconds, beyond the best answer
+_AT_ONCE_S = 1.0  # refusals within this time count as one
+
+
+Way = Literal["up", "down"]
+
+
+@define
+class _Window:
+    """One measurement. While it `settles`, nothing is measured: the number in use goes to what it should be now."""
+
+    began_s: float
+    settles: Way | None = None
+    reached_s: float | None = None
+    bytes: int = 0
+    pieces: int = 0
+    full: int = 0
+    at_s: float = 0.0
+    used_s: float = 0.0
+    """The seconds that connections were in use, all together."""
+
+    def use(self, in_use: int, now_s: float) -> None:
+        """So many were in use since the last call."""
+        self.used_s += in_use * (now_s - max(self.at_s, self.began_s))
+        self.at_s = now_s
+
+    def count(self, size: int, *, full: bool) -> None:
+        self.bytes += size
+        self.pieces += 1
+        self.full += full
+
+    def is_over(self, now_s: float, long_s: float, pieces: int) -> bool:
+        took_s = now_s - self.began_s
+        return took_s >= long_s and (self.pieces >= pieces or took_s >= _DRAWN_OUT * long_s)
+
+    @property
+    def is_full(self) -> bool:
+        return self.full >= _FULL * self.pieces
+
+    @property
+    def each(self) -> float:
+        """Bytes a second that a connection carried while it was in use."""
+        return self.bytes / max(1e-9, self.used_s)
+
+
+def _nothing(at_a_time: int) -> None:
+    """For a level that is not remembered."""
 
 
 class Level:
-    """How many bodies move at a time: `at_a_time` now, never more than `most`. Safe for threads; nothing here waits."""
+    """How many bodies move at a time: `at_a_time` now, never more than `most`. Safe for threads; nothing here waits.
 
-    def __init__(self, clock: Clock, most: int, at_first: int = AT_FIRST) -> None:
+    `found` is told which number was found to be useful. It starts with `at_first`, such as an earlier run found.
+    """
+
+    def __init__(
+        self, clock: Clock, most: int, at_first: int | None = None, found: Callable[[int], None] = _nothing
+    ) -> None:
         self._clock = clock
         self._most = max(1, most)
-        self._found = at_first
+        self._climb = Climb(level=min(at_first or AT_FIRST, self._most))
+        self._found = found
         self._lock = threading.Lock()
         self._bodies = 0
         self._taken = 0
         self._claims: list[LevelClaim] = []
+        self._window = _Window(clock.monotonic_s(), settles="up")
+        self._answers: deque[float] = deque(maxlen=_ANSWERS)
+        self._best_s: float | None = None
+        self._refused_s = float("-inf")
 
     @property
     def at_a_time(self) -> int:
         """How many bodies may move now."""
-        return max(1, min(self._found, self.most))
+        return max(1, min(self._climb.level, self.most))
 
     @property
     def most(self) -> int:
@@ -50,23 +121,32 @@ class Level:
     def enter(self) -> None:
         """A body begins to move."""
         with self._lock:
+            now_s = self._clock.monotonic_s()
+            if not self.in_use and now_s - self._window.at_s > self._window_s:  # nothing has moved for long
+                self._window = _Window(now_s, settles="up")
+            self._use()
             self._bodies += 1
+            self._note_reached()
 
     def take(self) -> bool:
         """One more connection for a body that has one. False if it must do without; else call `leave(taken=True)`."""
         with self._lock:
             if self._expected >= self.at_a_time:
                 return False
+            self._use()
             self._taken += 1
+            self._note_reached()
             return True
 
     def leave(self, *, taken: bool = False) -> None:
         """A body ended, or a connection that `take` gave is free again."""
         with self._lock:
+            self._use()
             if taken:
                 self._taken -= 1
             else:
                 self._bodies -= 1
+            self._note_reached()
         self._tell()
 
     @property
@@ -76,17 +156,45 @@ class Level:
 
     def moved(self, count: int) -> None:
         """So many bytes of bodies came, or went."""
+        before = self.at_a_time
+        with self._lock:
+            window, now_s = self._window, self._clock.monotonic_s()
+            if window.settles and not self._has_settled(now_s):
+                return
+            window.count(count, full=self._expected >= before)
+            if window.is_over(now_s, self._window_s, _PIECES * self.in_use):
+                window.use(self.in_use, now_s)
+                self._measured(window.each * before if window.is_full else None, now_s)
+        if self.at_a_time != before:
+            self._tell()
 
     def answered(self, after_s: float) -> None:
         """The answer to a request for a body began to come, so long after the request."""
+        with self._lock:
+            self._answers.append(after_s)
+            self._best_s = after_s if self._best_s is None else min(self._best_s, after_s)
 
     def crowded(self) -> None:
         """The registry has too much to do (429, 503): fewer from now on."""
+        with self._lock:
+            now_s = self._clock.monotonic_s()
+            if now_s - self._refused_s < _AT_ONCE_S:
+                return
+            self._refused_s = now_s
+            self._climb.refused(max(1, self.in_use))
+            self._window = _Window(now_s, settles="down")
+            self._note_reached()
+            self._found(self._climb.level)
+
+    @property
+    def was_crowded(self) -> bool:
+        """Whether the registry has refused to do so much at a time."""
+        return self._refused_s != float("-inf")
 
     @contextmanager
-    def claim(self, most: int, changed: Callable[[], None]) -> Iterator[LevelClaim]:
+    def claim(self, most: int, changed: Callable[[], None], *, leads: bool = True) -> Iterator[LevelClaim]:
         """See `Lanes`."""
-        claim = LevelClaim(self, most, changed)
+        claim = LevelClaim(self, most, changed, leads)
         with self._lock:
             self._claims.append(claim)
         try:
@@ -94,6 +202,57 @@ class Level:
         finally:
             with self._lock:
                 self._claims.remove(claim)
+
+    # --- measuring
+
+    def _use(self) -> None:
+        self._window.use(self.in_use, self._clock.monotonic_s())
+
+    def _note_reached(self) -> None:
+        """Note when as many are in use as should be."""
+        window, at_a_time = self._window, self.at_a_time
+        reached = self.in_use >= at_a_time if window.settles == "up" else self.in_use <= at_a_time
+        if reached and window.reached_s is None:
+            window.reached_s = self._clock.monotonic_s()
+
+    def _has_settled(self, now_s: float) -> bool:
+        """Whether as many are in use as should be, and the newest of them have begun to carry something."""
+        window, since_s = self._window, self._window.reached_s
+        is_long = window.settles == "up" and now_s - window.began_s >= self._window_s + 2 * (self._best_s or 0)
+        if is_long or (since_s is not None and now_s - since_s >= (self._best_s or 0)):
+            self._window = _Window(now_s, settles=None)
+        return False
+
+    @property
+    def _window_s(self) -> float:
+        return min(_LONGEST_S, max(_LEAST_S, _ROUND_TRIPS * (self._best_s or 0)) * self._climb.patience)
+
+    def _measured(self, rate: float | None, now_s: float) -> None:
+        climb, before = self._climb, self._climb.level
+        if not self._leads:
+            climb.measured(None, self.most)
+        elif rate is not None:
+            latency_s = statistics.median(self._answers) if len(self._answers) == _ANSWERS else None
+            is_late = self._is_late(latency_s)
+            climb.measured(rate, self.most, latency_s, is_late)
+            if is_late:
+                self._answers.clear()
+                self._best_s = latency_s if climb.trial == "none" else self._best_s
+            if climb.is_settled:
+                self._found(climb.useful)
+        self._window = _Window(now_s, settles=_way(before, climb.level))
+        self._note_reached()
+
+    @property
+    def _leads(self) -> bool:
+        """Whether what is carried depends on this number, rather than on that of the other side of the copy."""
+        return not self._claims or any(claim.leads for claim in self._claims)
+
+    def _is_late(self, latency_s: float | None) -> bool:
+        best_s = self._best_s
+        if latency_s is None or best_s is None:
+            return False
+        return latency_s > max(_LATE * best_s, best_s + _LATE_S)
 
     @property
     def _expected(self) -> int:
@@ -105,19 +264,25 @@ class Level:
             claim.changed()
 
 
+def _way(before: int, now: int) -> Way | None:
+    return None if now == before else "up" if now > before else "down"
+
+
 class LevelClaim:
     """What one run wants of a `Level`; see `Claim`."""
 
-    def __init__(self, level: Level, most: int, changed: Callable[[], None]) -> None:
+    def __init__(self, level: Level, most: int, changed: Callable[[], None], leads: bool) -> None:
         self._level = level
         self.most = most
         self.changed = changed
+        self.leads = leads
         self.wanted = 0
 
     @property
     def at_a_time(self) -> int:
         """See `Claim`."""
-        return min(self.most, self._level.at_a_time)
+        level = self._level
+        return min(self.most, level.at_a_time if self.leads or level.was_crowded else level.most)
 
     def has_room(self, under_way: int) -> bool:
         """See `Claim`."""

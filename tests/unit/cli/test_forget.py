@@ -19,6 +19,7 @@ KNOWN: dict[str, Scalar] = {
     "piece_bytes": 1 << 20,
     "mounts": False,
     "referrers_api": True,
+    "reads_at_a_time": 14,
     "new_thing": 7,
 }
 
@@ -56,6 +57,7 @@ def test_what_is_known_is_shown_in_words(filled: Path, capsys: pytest.CaptureFix
         "new thing: 7",
         "takes bodies of 1.0 MiB, and perhaps no larger ones",
         "has the referrers API",
+        "sends 14 blobs at a time well",
         "takes large blobs only in pieces",
     }
 
