@@ -6,9 +6,10 @@ import threading
 from collections.abc import Callable
 from typing import Literal, TypeVar
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from transload.errors import Side, TransloadError
+from transload.values import frozen
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

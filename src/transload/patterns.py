@@ -15,9 +15,8 @@ from re import _constants, _parser  # type: ignore[attr-defined]  # private, but
 from string import ascii_letters, digits, whitespace
 from typing import Any
 
-from attrs import define, frozen
-
 from transload.errors import DocumentInvalid
+from transload.values import define, frozen
 
 _OTHER = "\x80"  # stands for all characters that are not ASCII
 _CLASSES = {

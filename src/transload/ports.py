@@ -12,10 +12,9 @@ from io import FileIO
 from pathlib import Path
 from typing import Protocol
 
-from attrs import frozen
-
 from transload.files import Folder
 from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.values import frozen
 
 Chunk = bytes | bytearray | memoryview
 """A piece of content. It may be a view of a buffer that is used again, so copy what you need before the next chunk."""

@@ -6,8 +6,6 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from attrs import frozen
-
 from transload.app.mirror import Prepared
 from transload.errors import NotFound, Refused, TransloadError, as_result
 from transload.oci import Descriptor, Digest, Manifest, Name
@@ -18,6 +16,7 @@ from transload.report.result import Result
 from transload.report.transferrecord import ARTIFACT_TYPE, KEY, TARGET, has_arrived, shown
 from transload.threads import in_parallel
 from transload.trust.dsse import IN_TOTO, MEDIA_TYPE
+from transload.values import frozen
 
 Encoded = Callable[[int], bytes]
 """The record of one image by its number in the plan: an envelope, or a plain statement."""

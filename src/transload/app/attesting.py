@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from transload.app.attaching import artifact, put_artifact
 from transload.app.signedrecord import encoded
@@ -44,6 +44,7 @@ from transload.transfer import Outcome
 from transload.transfer.outcome import Attachments
 from transload.trust.dsse import IN_TOTO, MEDIA_TYPE
 from transload.trust.statement import Statement
+from transload.values import frozen
 
 if TYPE_CHECKING:
     from transload.app.mirror import Prepared

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from attrs import frozen
-
 from transload.app.takenbundles import TakenBundle
 from transload.bundle.format.edition import BundledRelease, Edition
 from transload.catalog.builtin import builtin, load_builtin
 from transload.report.bundleorder import Standing
+from transload.values import frozen
 
 _PACKING = "the times at which they were packed"
 

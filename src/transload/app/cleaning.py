@@ -14,8 +14,6 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from attrs import frozen
-
 from transload.app import stagingplace
 from transload.app.location import Location
 from transload.bundle.format.volumes import JOURNAL, PARTIAL, RECORD, finished_name, split_file_name
@@ -24,6 +22,7 @@ from transload.errors import Busy, LocalError, LocksMissing, UsageError
 from transload.files import Folder, local_errors
 from transload.layout.ingest import OWN
 from transload.layout.spools import UPLOAD
+from transload.values import frozen
 
 ATTESTED = "attested"
 """The folder of what gates said: see `app.attesting`."""

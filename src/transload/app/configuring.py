@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from transload.app.inputfiles import input_files
 from transload.app.location import Location
@@ -17,6 +17,7 @@ from transload.configuration.trust import certificates
 from transload.errors import UsageError
 from transload.files.together import NewFile, write_together
 from transload.threads import Cancellation
+from transload.values import frozen
 
 _FLAGS: dict[Wish, str] = {
     "name": "--name",

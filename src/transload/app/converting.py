@@ -8,8 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from attrs import frozen
-
 from transload.app.namedfiles import STANDARD_INPUT
 from transload.catalog.imageset import ImageSet
 from transload.catalog.lists import OtherList, plain, with_platforms_joined
@@ -21,6 +19,7 @@ from transload.catalog.setwriting import set_text
 from transload.errors import DocumentInvalid, LocalError, SelectionEmpty, UsageError
 from transload.files import expanded, local_errors, read_file, read_up_to
 from transload.limits import YAML_BYTES
+from transload.values import frozen
 
 _MAPPING = re.compile(rb"^[^#\n]*:(?:[ \t\r]|$)", re.MULTILINE)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
 
 from transload.errors import (
     HostGivenUp,
@@ -33,6 +33,7 @@ from transload.pruning.reading import Reading
 from transload.report import exitcodes
 from transload.report.pruned import errors_json, left_json, plan_json
 from transload.threads import Cancellation, in_parallel
+from transload.values import frozen
 
 _THREADS = 8
 

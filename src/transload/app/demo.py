@@ -7,12 +7,11 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from attrs import frozen
-
 from transload.files import local_errors, replace_file
 from transload.layout import LayoutStore
 from transload.server import Served, ServeSettings, serve
 from transload.testing.releases import SeededRelease, fill_release, release
+from transload.values import frozen
 
 IMAGES = 20
 PREFIX = "shop"

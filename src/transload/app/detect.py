@@ -8,8 +8,6 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from transload.app.job import Job
 from transload.app.location import SCHEMES, Location, is_path
 from transload.app.naming import FILE_SUFFIXES, kind_of
@@ -31,6 +29,7 @@ from transload.oci.reference import shown
 from transload.ports import Source
 from transload.report.texts import count
 from transload.tarheaders import read_headers
+from transload.values import frozen
 
 if TYPE_CHECKING:
     from transload.bundle.reading.reader import BundleStore

@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from transload.app.charts.reading import ChartReader, ReadChart
 from transload.app.location import Location
@@ -27,6 +27,7 @@ from transload.limits import STREAM_BYTES
 from transload.oci import Digest, Reference
 from transload.report.discovered import unread_text
 from transload.threads import Cancellation, in_parallel
+from transload.values import frozen
 from transload.wording import number_of
 
 _THREADS = 8

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from attrs import define, evolve, field
+from attrs import evolve, field
 
 from transload.app.attesting import Attestation, Attesting
 from transload.app.belonging import brought_beside
@@ -33,6 +33,7 @@ from transload.ports import Source, Target
 from transload.report.gated import GateResult
 from transload.threads import Cancellation
 from transload.transfer import Outcome, run
+from transload.values import define
 
 
 @define(kw_only=True)

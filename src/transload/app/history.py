@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from transload.app.location import Location, is_local
 from transload.app.signedrecord import judged
@@ -25,6 +25,7 @@ from transload.report.transferrecord import shown as target_shown
 from transload.threads import Cancellation, in_parallel
 from transload.trust.dsse import IN_TOTO, MEDIA_TYPE
 from transload.trust.statement import Statement
+from transload.values import frozen
 
 _RECORDS = 1000  # a run each day for three years
 _RECORD_BYTES = 256 << 10  # the record of one image has three thousand; this is for very many checks

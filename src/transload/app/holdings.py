@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from attrs import frozen
-
 from transload.app.asked import Asked, Place
 from transload.catalog.offer import Holding, holding_of, labelled
 from transload.catalog.selected import Selected, join
 from transload.errors import TransloadError
 from transload.oci import Name
+from transload.values import frozen
 
 Images = Mapping[str, Selected]
 """The images of one release that count, by the names that people read."""

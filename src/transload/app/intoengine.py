@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import frozen
-
 from transload.app.job import Job
 from transload.app.loading import LoadedImage, Loading, LoadWish, Wanted
 from transload.app.location import Location
@@ -22,6 +20,7 @@ from transload.planning import Item, Plan
 from transload.planning.plan import PlannedImage, Share
 from transload.threads import Cancellation
 from transload.transfer import ImageOutcome, Outcome
+from transload.values import frozen
 
 _REFUSED = ("referrers", "foreign_layers", "recheck", "values_folder")
 

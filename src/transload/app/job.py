@@ -6,12 +6,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from attrs import frozen
-
 from transload.app.location import Location
 from transload.oci import Platform
 from transload.planning import Narrowing, Referrers
 from transload.planning.ages import NO_AGES, Ages
+from transload.values import frozen
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from transload.app.belonging import all_below, listed
 from transload.app.location import Location
@@ -20,6 +20,7 @@ from transload.report.trusted import Trusted
 from transload.threads import Cancellation, in_parallel
 from transload.transfer.proof import Proof, is_wrong
 from transload.trust.policy import Mode, Verdict
+from transload.values import frozen
 
 _THREADS = 8
 

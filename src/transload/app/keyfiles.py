@@ -8,8 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from attrs import frozen
-
 from transload.bundle.format.keys import Algorithm, PublicKey, parse_public_key
 from transload.bundle.format.newkeys import check_passphrase, new_private_key, private_pem
 from transload.bundle.format.signing import (
@@ -22,6 +20,7 @@ from transload.bundle.format.signing import (
 )
 from transload.errors import FileExists, KeyInvalid, PermissionRefused, TransloadError, UsageError
 from transload.files import check_replaceable, create_file, expanded, local_errors, read_file, replace_file
+from transload.values import frozen
 
 _OWNER_ONLY = 0o600
 _PRIVATE = b"PRIVATE KEY-----"

@@ -9,11 +9,10 @@ import contextlib
 from pathlib import Path
 from typing import Literal
 
-from attrs import frozen
-
 from transload.errors import LocalError, ProtocolTrouble, ReferenceInvalid, UsageError
 from transload.files import expanded
 from transload.oci.reference import check_no_user, check_registry, check_repository, shown, without_transport
+from transload.values import frozen
 
 Kind = Literal["registry", "oci", "bundle", "archive", "charts", "docker", "podman"]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from transload.app.halfway import half_blob_notes
 from transload.app.job import Job
@@ -42,6 +42,7 @@ from transload.threads import Cancellation, in_parallel
 from transload.transfer import Journal, Outcome, run
 from transload.transfer.blobs import Opens
 from transload.transfer.limits import NO_LIMITS, Limits
+from transload.values import frozen
 from transload.wording import first_of
 
 if TYPE_CHECKING:
@@ -390,10 +391,8 @@ def carry_out(
         outcome = evolve(outcome, attached=attach_all(prepared.attestations, plan, outcome, prepared.target))
     if prepared.finish is not None:
         outcome = evolve(outcome, written=tuple(map(str, prepared.finish(outcome))))
-    in_order = (
-        ended.done and (ended.error is None or image.excused)
-        for image, ended in zip(prepared.plan.images, outcome.images, strict=True)
-    )
+    ends = zip(plan.images, outcome.images, strict=True)
+    in_order = (ended.done and (ended.error is None or image.excused) for image, ended in ends)
     if all(in_order):
         with contextlib.suppress(LocalError):  # a state folder that cannot be written to must not fail a finished run
             journal.clear()

@@ -6,14 +6,13 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from attrs import define, frozen
-
 from transload.discovery.charts.package import CHART_FILE
 from transload.discovery.finding import Place, Unread
 from transload.errors import LocalError
 from transload.files import expanded, local_errors
 from transload.limits import DISCOVERED_FILES
 from transload.oci.reference import shown
+from transload.values import define, frozen
 
 STANDARD_INPUT = "-"
 _REMOTE = ("oci://", "https://", "http://")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 
-from attrs import frozen
-
 from transload.app.settings import Environment
 from transload.engines.address import KINDS, EngineAddress, EngineKind, EnginePlaces, find_engine, is_socket
 from transload.engines.ctr import K8S, CtrEngine
@@ -13,6 +11,7 @@ from transload.engines.engine import Check, Engine
 from transload.engines.overapi import ApiEngine
 from transload.engines.socket import answers_ping, connected
 from transload.errors import TransloadError, UsageError
+from transload.values import frozen
 
 
 @frozen(kw_only=True)

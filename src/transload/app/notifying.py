@@ -7,14 +7,13 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from attrs import frozen
-
 from transload.app.commandtext import how_it_ended, words_of_command
 from transload.app.settings import Environment
 from transload.limits import OWN_PROGRAM_OUTPUT_BYTES
 from transload.programs import run_program
 from transload.report.conclusion import Conclusion
 from transload.report.texts import harmless_json
+from transload.values import frozen
 
 Occasion = Literal["failure", "change", "always"]
 """When the program runs: `change` also after failures, `always` also when nothing was new."""

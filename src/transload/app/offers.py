@@ -5,7 +5,7 @@ The target is asked once for the tags of each image's repository, however many r
 
 from __future__ import annotations
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from transload.app.asked import Asked
 from transload.app.holdings import Look
@@ -20,6 +20,7 @@ from transload.errors import UsageError, at_side
 from transload.events import Progressed
 from transload.limits import RELEASES_IMAGES
 from transload.threads import Cancellation
+from transload.values import frozen
 
 
 @frozen(kw_only=True)

@@ -17,10 +17,9 @@ from importlib.util import MAGIC_NUMBER, source_hash
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 
-from attrs import frozen
-
 from transload.errors import PartMissing
 from transload.files import local_errors
+from transload.values import frozen
 
 PACKAGE = Path(__file__).resolve().parents[1]
 NEEDED = ("attrs", "click", "platformdirs", "pyyaml", "urllib3")

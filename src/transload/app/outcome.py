@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from transload.app.mirror import Prepared
 from transload.app.runid import checked_run_id
@@ -18,6 +18,7 @@ from transload.report.result import Result
 from transload.report.tally import Tally
 from transload.report.trusted import trusted_by_name
 from transload.transfer import Outcome
+from transload.values import frozen
 from transload.version import __version__
 
 

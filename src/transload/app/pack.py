@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from transload.app.attesting import carrying
 from transload.app.baseline import far_side
@@ -56,6 +56,7 @@ from transload.report.texts import count
 from transload.threads import Cancellation
 from transload.transfer import Outcome
 from transload.transfer.limits import NO_LIMITS, Limits
+from transload.values import frozen
 
 if TYPE_CHECKING:
     from transload.app.bundlerecord import InBundle, PackingRecord

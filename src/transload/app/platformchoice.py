@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from attrs import frozen
-
 from transload.engines.archive import EngineImage, is_image
 from transload.errors import NotFound, PlatformUnavailable
 from transload.graph import Node, grow, walk
@@ -12,6 +10,7 @@ from transload.oci.mediatype import INDEXES
 from transload.planning import Item
 from transload.planning.configs import read_config
 from transload.ports import Source
+from transload.values import frozen
 
 _UNKNOWN = "unknown"  # the system and architecture that builders state for attestations
 

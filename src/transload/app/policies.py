@@ -9,11 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from transload.app.naming import kind_of
 from transload.errors import DocumentInvalid, UsageError
 from transload.files import expanded
+from transload.values import frozen
 
 if TYPE_CHECKING:
     from transload.trust.policy import Policy

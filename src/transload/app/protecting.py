@@ -6,8 +6,6 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from attrs import frozen
-
 from transload.bundle.format.blueprint import Blueprint, Sign, lay_out
 from transload.bundle.format.contents import Contents
 from transload.bundle.format.evencut import even_volume_bytes
@@ -21,6 +19,7 @@ from transload.bundle.writing.sums import listed_sums
 from transload.errors import LocalError, MemberDamaged, TransloadError, UsageError, VolumeDamaged
 from transload.events import ActivityListener, Counting
 from transload.threads import Cancellation
+from transload.values import frozen
 
 _NAMED = 3  # files in one sentence
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from attrs import frozen
-
 from transload.app.attaching import Attached, attach, check_takes_records
 from transload.app.mirror import Prepared
 from transload.app.signedrecord import Opened, encoded
@@ -18,6 +16,7 @@ from transload.report.result import Result
 from transload.report.transferrecord import Check, has_arrived, record_of
 from transload.threads import Cancellation
 from transload.trust.statement import Statement
+from transload.values import frozen
 
 _NAME = 200  # characters of who answers for a record
 

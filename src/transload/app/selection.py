@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from transload.app.charts.finding import find_named, hosts_of
 from transload.app.choosing import choose
@@ -33,6 +33,7 @@ from transload.planning import Item
 from transload.planning.additions import ReleaseNames
 from transload.ports import Source
 from transload.threads import Cancellation
+from transload.values import frozen
 from transload.wording import hint
 
 if TYPE_CHECKING:

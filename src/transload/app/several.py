@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from transload.allowance import divided, threads_affordable
 from transload.app.job import Job
@@ -36,6 +36,7 @@ from transload.threads import Cancellation, TaskGroup
 from transload.transfer import Outcome
 from transload.transfer.limits import Limits
 from transload.transfer.sharing import SharedReading, SpoolRoom
+from transload.values import frozen
 
 if TYPE_CHECKING:
     from transload.app.trusting import Judge

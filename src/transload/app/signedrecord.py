@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from transload.bundle.format.keys import PublicKey
 from transload.bundle.format.signing import Signer
@@ -15,6 +15,7 @@ from transload.report.foundrecord import FoundRecord
 from transload.trust import dsse, statement
 from transload.trust.dsse import IN_TOTO, Envelope, EnvelopeSignature, pae
 from transload.trust.statement import Statement
+from transload.values import frozen
 
 Misfit = Callable[[Statement], str | None]
 """Says why a statement is not the record that is wanted; None if it is."""

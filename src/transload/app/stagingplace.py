@@ -15,11 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
-
 from transload.errors import Busy, FolderUnsafe, LocksMissing
 from transload.files import Folder, local_errors
 from transload.locks import claimed
+from transload.values import frozen
 
 FOLDER = "gates"
 _RUN, _LOCK = "run-", ".lock"

@@ -12,14 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
-
 from transload.clock import SYSTEM_CLOCK, Clock
 from transload.errors import TransloadError
 from transload.files import Folder, read_up_to, replace_file
 from transload.limits import STATE_FILE_BYTES, STATE_FILE_VALUES
 from transload.locks import awaited
 from transload.strictjson import NotJson, read_json
+from transload.values import frozen
 
 _PATIENCE_S = 10.0
 _PRIVATE = 0o600

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from transload.app.location import NOT_THERE, Location
 from transload.app.network import Network
@@ -19,6 +19,7 @@ from transload.errors import BundleUnsigned, CredentialsUnavailable, LocalError,
 from transload.events import ActivityListener, HostListener, HostTroubled, ignore
 from transload.login import Login
 from transload.threads import Cancellation
+from transload.values import frozen
 
 if TYPE_CHECKING:
     from transload.app.charts.rendering import Helm

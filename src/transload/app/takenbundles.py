@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from transload.app.location import Location
 from transload.app.statefile import StateFile, StateUnusable
@@ -23,6 +23,7 @@ from transload.oci import Digest
 from transload.oci.reference import shown
 from transload.report.bundleorder import BundleFacts
 from transload.report.texts import count
+from transload.values import frozen
 
 FILE = "taken-bundles.json"
 _KIND = "transload-taken-bundles"

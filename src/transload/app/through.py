@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from transload.app.engines import open_api
 from transload.app.job import Job, Through
@@ -31,6 +31,7 @@ from transload.planning import Item, Plan
 from transload.planning.plan import PlannedImage
 from transload.threads import Cancellation
 from transload.transfer import ImageOutcome, Outcome
+from transload.values import frozen
 
 _CONNECT_S = 5.0
 _REFUSED = ("allow_missing", "referrers", "foreign_layers", "recheck", "values_folder")

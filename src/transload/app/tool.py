@@ -11,12 +11,11 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
-
 from transload import extras
 from transload.bundle.writing.sums import SUMS, write_sums
 from transload.errors import LocalError, PartMissing
 from transload.files import expanded, is_plain_name, local_errors, replace_file
+from transload.values import frozen
 
 ONE_FILE, BINARY, README = "transload.pyz", "transload", "README.txt"
 _HEAD = "transload: container images on this medium, and the program that copies them to a registry\n"

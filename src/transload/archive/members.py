@@ -13,12 +13,11 @@ from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 
-from attrs import frozen
-
 from transload.errors import CorruptError, NotFound, Refused, UsageError
 from transload.files import chunks_of, closed_after, exactly, local_errors, open_file
 from transload.ports import Chunk
 from transload.tarheaders import Header, read_headers
+from transload.values import frozen
 
 _LINKS = 8  # in a row
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ\0": "xz", b"BZh": "bzip2"}

@@ -9,12 +9,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from attrs import frozen
-
 from transload.errors import DigestInvalid, LimitExceeded, ManifestInvalid, ReferenceInvalid
 from transload.limits import CONFIG_BYTES, CONFIG_VALUES, SAVED_BYTES, SAVED_VALUES
 from transload.oci import Digest, Name, Reference
 from transload.oci.content import read_content
+from transload.values import frozen
 
 SAVED = "manifest.json"
 _IMAGES = 10_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from attrs import Factory, field, frozen
+from attrs import Factory, field
 
 from transload.catalog import difference
 from transload.catalog.difference import Difference, Published
@@ -16,6 +16,7 @@ from transload.catalog.tagpattern import check_pattern
 from transload.errors import DocumentInvalid, ImageUnknown, ReleaseUnknown, UsageError
 from transload.oci import Name, Reference
 from transload.oci.reference import check_registry, check_repository, check_tag
+from transload.values import frozen
 from transload.wording import hint
 
 NEWEST = "newest"

@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from transload.catalog.versionrange import VersionRange, order_key
 from transload.errors import DocumentInvalid, ReferenceInvalid
 from transload.oci import Digest
 from transload.oci.reference import check_registry, check_repository, check_tag, shown
+from transload.values import frozen
 
 ARCHIVE = ".tgz"
 OCI = "oci://"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from attrs import frozen
-
 from transload.catalog.catalog import NEWEST, Catalog
 from transload.catalog.chartuse import ChartUse
 from transload.catalog.release import Release
@@ -13,6 +11,7 @@ from transload.catalog.ruled import RuledImages, RuledPrefix
 from transload.catalog.selected import Selected, merge
 from transload.documents.text import located
 from transload.oci import Name, Reference
+from transload.values import frozen
 
 
 @frozen(kw_only=True)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import field
 
 from transload.catalog.catalog import Catalog
 from transload.catalog.imageset import ImageSet
@@ -14,6 +14,7 @@ from transload.catalog.setvariables import filled_text, has_variables
 from transload.documents.value import Value
 from transload.limits import INCLUDE_DEPTH, INCLUDED_FILES
 from transload.oci.reference import shown
+from transload.values import frozen
 
 
 @frozen

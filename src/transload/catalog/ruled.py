@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from attrs import frozen
-
 from transload.catalog.selected import Selected, join
 from transload.catalog.tagrule import TagRule, TagVerdict
 from transload.oci import Name, Platform, Reference
+from transload.values import frozen
 from transload.wording import number_of
 
 

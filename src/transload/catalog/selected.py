@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from transload.errors import ReferenceInvalid, TargetConflict
 from transload.oci import Name, Platform, Reference
 from transload.oci.reference import check_repository, check_tag
+from transload.values import frozen
 
 
 def join(*segments: str) -> str:

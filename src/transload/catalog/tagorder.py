@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from attrs import frozen
-
 from transload.errors import ReferenceInvalid
 from transload.oci.reference import check_tag
+from transload.values import frozen
 
 Order = Literal["version", "listed"]
 

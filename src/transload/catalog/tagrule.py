@@ -7,14 +7,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import Literal
 
-from attrs import frozen
-
 from transload.catalog.tagpattern import check_pattern
 from transload.catalog.versionrange import Key, VersionRange, order_key
 from transload.errors import DocumentInvalid, ReferenceInvalid
 from transload.oci.cosign import subject_of
 from transload.oci.reference import check_tag
 from transload.oci.referrers import is_fallback
+from transload.values import frozen
 
 Sort = Literal["version", "name", "date"]
 SORTS: tuple[Sort, ...] = ("version", "name", "date")

@@ -10,10 +10,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from attrs import frozen
-
 from transload.errors import DocumentInvalid
 from transload.limits import PATTERN_LENGTH
+from transload.values import frozen
 
 _VERSION = re.compile(r"[vV]?([0-9]{1,20}(?:\.[0-9]{1,20})*)(.*)", re.DOTALL)
 _DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})(?![0-9])")

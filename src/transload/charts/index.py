@@ -13,8 +13,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from attrs import frozen
-
 from transload.charts.chart import tag_of
 from transload.documents.text import decoded
 from transload.documents.yamltree import parse
@@ -23,6 +21,7 @@ from transload.limits import CHART_INDEX_BYTES, CHART_INDEX_CHARTS, CHART_INDEX_
 from transload.oci import Digest
 from transload.oci.reference import check_repository, check_tag
 from transload.strictjson import NotJson, read_json
+from transload.values import frozen
 
 _ENTRIES = re.compile(r"^entries:[ \t]*(?:#[^\n]*)?\r?\n", re.MULTILINE)
 _NEXT_KEY = re.compile(r"^[^\s#-]", re.MULTILINE)  # items of a list may also stand at the beginning of a line

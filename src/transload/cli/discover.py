@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from attrs import asdict, frozen
+from attrs import asdict
 
 from transload.app.network import Network
 from transload.cli import completion, options
@@ -21,6 +21,7 @@ from transload.cli.session import Session, open_session
 from transload.errors import SelectionEmpty, UsageError
 from transload.files import check_replaceable, replace_file
 from transload.report.texts import count
+from transload.values import frozen
 
 if TYPE_CHECKING:
     from transload.app.charts.rendering import ChartOptions

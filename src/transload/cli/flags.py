@@ -8,9 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from attrs import frozen
-
 from transload.planning import Referrers
+from transload.values import frozen
 
 
 @frozen(kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from transload.app.answers import DEFAULT_CATALOG, Answers, Question
 from transload.app.location import Location
@@ -17,6 +17,7 @@ from transload.errors import CredentialsRejected, NotFound, ReferenceInvalid, Si
 from transload.login import Login
 from transload.oci.reference import check_registry, check_repository, check_tag
 from transload.threads import Cancellation
+from transload.values import frozen
 
 _TRIES = 3
 _PATIENCE_S = 20.0  # the user is waiting for the next question

@@ -6,11 +6,10 @@ import os
 import sys
 from pathlib import Path
 
-from attrs import frozen
-
 from transload.app.settings import read_environment
 from transload.cli.flags import RunFlags
 from transload.report.log import Log, file_writer, stream_writer
+from transload.values import frozen
 
 STANDARD_ERROR = Path("-")
 

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from transload.cli import options
 from transload.cli.command import is_written
 from transload.cli.declaring import as_value, option, stacked
@@ -16,6 +14,7 @@ from transload.cli.session import Session
 from transload.cli.signing import SigningFlags, load_signer
 from transload.clock import SYSTEM_CLOCK
 from transload.errors import UsageError
+from transload.values import frozen
 
 if TYPE_CHECKING:
     from transload.app.bundlerecord import InBundle

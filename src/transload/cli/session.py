@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from attrs import field, frozen
+from attrs import field
 
 from transload.app.network import Network
 from transload.app.runid import checked_run_id
@@ -28,6 +28,7 @@ from transload.oci.reference import check_registry
 from transload.report.sentences import pause_sentence
 from transload.threads import Cancellation
 from transload.transfer.limits import Limits
+from transload.values import frozen
 
 if TYPE_CHECKING:
     from transload.cli.logging import LogFile

@@ -7,13 +7,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from transload.app.settings import Environment
 from transload.cli import options
 from transload.cli.declaring import as_value, option, stacked
 from transload.cli.prompts import ask_password, is_interactive
 from transload.errors import SettingMissing, UsageError
+from transload.values import frozen
 
 if TYPE_CHECKING:
     from transload.bundle.format.signing import Signer

@@ -11,7 +11,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from transload.catalog.builtin import load_builtin
 from transload.catalog.catalog import Catalog
@@ -19,6 +19,7 @@ from transload.catalog.release import Release
 from transload.configuration.relocation import MovedImage
 from transload.errors import SelectionEmpty, UsageError
 from transload.oci import Name, Reference
+from transload.values import frozen
 
 ANCHOR = "arc-controller"
 _TAG = re.compile(r"v([0-9]+)\.([0-9]+)\.([0-9]+)_.+")

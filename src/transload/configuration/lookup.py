@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from attrs import frozen
-
 from transload.configuration.relocation import MovedImage
 from transload.errors import TransloadError
 from transload.oci import Digest, Name, Reference
+from transload.values import frozen
 
 _Key = tuple[str, str, str | None]
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
-from attrs import frozen
-
 from transload.configuration.relocation import MovedImage, PrefixRule, Relocation
 from transload.errors import UsageError
 from transload.oci import Reference
+from transload.values import frozen
 from transload.wording import first_of, number_of
 
 _SHOWN = 5

@@ -6,10 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
-from attrs import define, frozen
-
 from transload.login import Login
 from transload.oci import Digest, Reference
+from transload.values import define, frozen
 
 
 @frozen(kw_only=True)

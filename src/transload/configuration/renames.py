@@ -6,11 +6,10 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from attrs import frozen
-
 from transload.configuration.relocation import MovedImage
 from transload.errors import TargetConflict
 from transload.oci.reference import DEFAULT_REGISTRY, DEFAULT_TAG, named_registry
+from transload.values import frozen
 
 _HUBS = (DEFAULT_REGISTRY, f"index.{DEFAULT_REGISTRY}")
 _LIBRARY = "library/"

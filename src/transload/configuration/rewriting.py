@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import zip_longest
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import field
 
 from transload.configuration.lookup import Found, Lookup
 from transload.configuration.spelling import Respelled, is_read_as_text, respelled
@@ -26,6 +26,7 @@ from transload.discovery.streams import yaml_documents
 from transload.documents.value import Value
 from transload.documents.yamltree import Span, YamlList, YamlMapping
 from transload.errors import DocumentInvalid
+from transload.values import define, frozen
 
 Keys = tuple[str | int, ...]
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from attrs import frozen
-
 from transload.discovery.judging import names_registry
+from transload.values import frozen
 
 # An anchor and a tag, YAML 1.2.2, section 6.9, with blanks and comments between them and the scalar.
 _PROPERTIES = re.compile(r"(?:[&!][^\s]*(?:\s+(?:#[^\n]*\n\s*)*|\Z))*")

@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from attrs import field, frozen
+from attrs import field
+
+from transload.values import frozen
 
 if TYPE_CHECKING:
     from transload.discovery.charts import ChartReading, Tree

@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 
-from attrs import frozen
-
 from transload.discovery import dockerfile, dotenv
 from transload.discovery.finding import Discovered, Place, Sureness, Unread
 from transload.discovery.judging import file_question, judged, question
 from transload.discovery.values import at, entries, items, text
 from transload.discovery.variables import Unresolved, expand
 from transload.documents.value import Value
+from transload.values import frozen
 
 _MERGE = "<<"
 _IMAGE_CONTEXT = "docker-image://"

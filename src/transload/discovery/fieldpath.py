@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from attrs import frozen
-
 from transload.discovery.finding import Finding, Place, Question, Sureness
 from transload.discovery.judging import judged
 from transload.discovery.values import is_absent
 from transload.documents.value import Value
 from transload.errors import UsageError
+from transload.values import frozen
 
 _STEP = re.compile(r'"([^"]+)"|([^.\[\]"]+)')
 _LENGTH = 300

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Literal
 
-from attrs import field, frozen
+from attrs import field
 
 from transload.documents.value import Value
 from transload.oci import Digest
+from transload.values import frozen
 
 Sureness = Literal["certain", "likely"]
 """`certain`: the format defines this field as an image. `likely`: a rule of ours takes it for one, such as a value of a

@@ -12,7 +12,7 @@ from collections.abc import Container, Iterator, Sequence
 from json import JSONDecoder
 from typing import Any
 
-from attrs import define, field
+from attrs import field
 
 from transload.documents.text import decoded
 from transload.documents.value import Document, Value
@@ -25,6 +25,7 @@ from transload.limits import (
     STREAM_ITEMS,
 )
 from transload.strictjson import NotJson, read_json
+from transload.values import define
 
 _ATTEMPTS = 100
 _BLANK = re.compile(r"[ \t\r\n]*")

@@ -7,8 +7,6 @@ from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePath
 
-from attrs import frozen
-
 from transload.discovery import (
     chartuse,
     compose,
@@ -28,6 +26,7 @@ from transload.discovery.streams import yaml_documents
 from transload.documents.value import Value
 from transload.errors import DocumentInvalid, LimitExceeded, TransloadError
 from transload.limits import STREAM_DOCUMENTS
+from transload.values import frozen
 
 _KEY = re.compile(rb"^(?:apiVersion|kind|services|images|resources|schema|releases):", re.MULTILINE)
 

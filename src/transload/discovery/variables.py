@@ -11,9 +11,10 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 
-from attrs import define, field
+from attrs import field
 
 from transload.limits import FILLED_TEXT_DEPTH, FILLED_TEXT_LENGTH, FILLED_TEXTS_LENGTH
+from transload.values import define
 
 _NAME = "[A-Za-z_][A-Za-z0-9_]*"
 _BEGINS = re.compile(rf"\$(?:(\$)|({_NAME})|(\{{))")

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar, overload
 
-from attrs import define, frozen
-
 from transload.documents.text import error_at
 from transload.errors import DocumentInvalid, LimitExceeded, TransloadError
 from transload.strictjson import NotJson, OtherEncoding, OverLimit, check_size, read_json
+from transload.values import define, frozen
 from transload.wording import hint as guess
 
 Result = TypeVar("Result")

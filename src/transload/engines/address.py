@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, get_args
 
-from attrs import field, frozen
+from attrs import field
 
 from transload.errors import UsageError
 from transload.oci.reference import shown
+from transload.values import frozen
 
 EngineKind = Literal["docker", "podman", "containerd"]
 KINDS: tuple[EngineKind, ...] = get_args(EngineKind)

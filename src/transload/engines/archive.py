@@ -12,12 +12,11 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
-from attrs import frozen
-
 from transload.oci import Descriptor, Digest, Manifest, Reference, Verifier, mediatype
 from transload.oci.imagelayout import INDEX, MARKER, VERSION, blob_path
 from transload.oci.refname import CONTAINERD_NAME, REF_NAME
 from transload.ports import Chunk
+from transload.values import frozen
 
 OpenBlob = Callable[[Descriptor], AbstractContextManager[Iterator[Chunk]]]
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
-from attrs import frozen
-
 from transload.errors import DigestInvalid, ProtocolTrouble, ReferenceInvalid
 from transload.oci import Digest, Reference
+from transload.values import frozen
 
 _IMAGES = 100_000
 _NAMES = 10_000  # of one image

@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from attrs import frozen
-
 from transload.engines.api import EngineApi
 from transload.errors import (
     AccessDenied,
@@ -27,6 +25,7 @@ from transload.errors import (
 )
 from transload.login import Login
 from transload.oci import Digest, Platform, Reference
+from transload.values import frozen
 
 _HUB = "docker.io"
 _HUB_SERVER = "https://index.docker.io/v1/"  # under which docker keeps the login of its Hub

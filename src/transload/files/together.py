@@ -7,11 +7,10 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
-from attrs import frozen
-
 from transload.errors import FileExists, FolderUnsafe, LocalError
 from transload.files.durable import fsync_folder, write_all
 from transload.files.trouble import local_errors
+from transload.values import frozen
 
 _SHOWN = 5
 

@@ -10,12 +10,11 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import NoReturn
 
-from attrs import define, frozen
-
 from transload.errors import ManifestUnknown, ReadOnly, Refused, RepositoryUnknown
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.reference import check_repository, check_tag
 from transload.ports import RequestCosts
+from transload.values import define, frozen
 
 
 @frozen

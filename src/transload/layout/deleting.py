@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from attrs import frozen
-
 from transload.errors import (
     BlobUnknown,
     LimitExceeded,
@@ -19,6 +17,7 @@ from transload.layout.blobs import Blobs
 from transload.limits import MANIFEST_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.imagelayout import Entry, LayoutIndex
+from transload.values import frozen
 
 _REMEMBERED = 20_000  # manifests
 

@@ -11,8 +11,6 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 
-from attrs import frozen
-
 from transload.clock import Clock
 from transload.errors import BlobUnknown, CorruptError, DigestInvalid, LimitExceeded, SchemaUnsupported
 from transload.files import Folder, local_errors, read_up_to, write_all
@@ -21,6 +19,7 @@ from transload.limits import INDEX_BYTES, KNOWN_MANIFESTS, MANIFEST_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.imagelayout import Entry, LayoutIndex
 from transload.ports import Pruned
+from transload.values import frozen
 
 _NOTE = "prune"  # one digest in each line
 

@@ -12,9 +12,8 @@ from collections.abc import Collection
 from functools import lru_cache
 from urllib.parse import parse_qsl, quote, urlencode, urljoin
 
-from attrs import frozen
-
 from transload.errors import InsecureRefused, ProtocolTrouble
+from transload.values import frozen
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 _URL_LENGTH = 16 << 10

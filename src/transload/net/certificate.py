@@ -9,10 +9,9 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from attrs import frozen
-
 from transload.errors import CertificateUntrusted
 from transload.net.address import Origin
+from transload.values import frozen
 
 # X509_V_ERR_… of OpenSSL (openssl/x509_vfy.h); the ssl module passes the numbers on, but has no names for them.
 _NOT_YET_VALID, _EXPIRED = 9, 10

@@ -10,9 +10,8 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from attrs import frozen
-
 from transload.net.address import Origin
+from transload.values import frozen
 
 _FILES = 256
 _HUB = ("registry-1.docker.io", "docker.io")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 
-from attrs import define
-
 from transload.clock import Clock
 from transload.errors import ServerTrouble, TooManyRequests, TransloadError
 from transload.events import Allowance, HostListener, HostTroubled
@@ -17,6 +15,7 @@ from transload.net.patience import Kind, Patience, attempts_ahead
 from transload.net.settings import NetSettings
 from transload.net.slots import Slots
 from transload.threads import Cancellation
+from transload.values import define
 
 RESTING = {429, 502, 503, 504, 522}
 """Answers of a host that is restarting or overloaded. Other errors (500) may concern one request only."""

@@ -10,13 +10,12 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from attrs import frozen
-
 from transload.clock import Clock
 from transload.errors import Side
 from transload.net.rates import RateLimits
 from transload.ports import Chunk
 from transload.threads import Cancellation
+from transload.values import frozen
 
 _LARGEST = 768 << 10
 _SMALLEST = 4 << 10

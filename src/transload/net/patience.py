@@ -13,14 +13,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection
 
-from attrs import define, frozen
-
 from transload.clock import Clock
 from transload.errors import HostGivenUp, TransloadError
 from transload.events import HostListener, HostTroubled
 from transload.net.backoff import delay_s
 from transload.net.settings import NetSettings
 from transload.net.slots import Lane
+from transload.values import define, frozen
 
 WAY_ON = "check that it is up and can be reached, then run the same command again; --give-up-after sets how long to try"
 _LAST_SHARE = 0.02

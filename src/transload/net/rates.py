@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from attrs import Attribute, fields, frozen
+from attrs import Attribute, fields
 
 from transload.errors import Side, UsageError
+from transload.values import frozen
 from transload.wording import bytes_in
 
 LEAST = 1000.0

@@ -13,9 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-from attrs import define
-
 from transload.threads import Cancellation
+from transload.values import define
 
 Lane = Literal["small", "read", "write"]
 RESERVED = 2

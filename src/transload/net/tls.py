@@ -9,13 +9,12 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from attrs import frozen
-
 from transload.errors import DocumentInvalid, TransloadError
 from transload.files import local_errors, open_file
 from transload.net.address import Origin
 from transload.net.certsd import HostCertificates, certificates_for
 from transload.net.settings import NetSettings
+from transload.values import frozen
 
 _PROBE_S = 2.0
 

@@ -6,7 +6,9 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 
-from attrs import define, field, frozen
+from attrs import field
+
+from transload.values import define, frozen
 
 
 @define

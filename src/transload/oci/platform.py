@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from attrs import frozen
-
 from transload.errors import PlatformInvalid
+from transload.values import frozen
 from transload.wording import close_to
 
 _FORM = re.compile(r"[a-z0-9._-]+")

@@ -6,12 +6,11 @@ import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 
-from attrs import frozen
-
 from transload.errors import BlobUnknown, CorruptError, LimitExceeded, Refused, SchemaUnsupported
 from transload.limits import INDEX_DEPTH, KNOWN_MANIFESTS, REFERRERS_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.imagelayout import Entry
+from transload.values import frozen
 from transload.wording import in_words
 
 FALLBACK = re.compile(r"sha256-([0-9a-f]{64})|sha512-([0-9a-f]{64})")

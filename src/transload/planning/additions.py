@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from attrs import frozen
-
 from transload.oci import Name
 from transload.planning.plan import BlobStep, Plan, Share, Step
+from transload.values import frozen
 
 
 @frozen(kw_only=True)

@@ -13,8 +13,6 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
-from attrs import frozen
-
 from transload.clock import SYSTEM_CLOCK, Clock
 from transload.errors import Interrupted, TransloadError
 from transload.oci import Digest, Manifest, Name
@@ -24,6 +22,7 @@ from transload.planning.plan import Plan
 from transload.planning.survey import Surveyed
 from transload.ports import Source
 from transload.threads import Cancellation, in_parallel
+from transload.values import frozen
 
 CREATED = "org.opencontainers.image.created"
 _TEXT = 64

@@ -13,8 +13,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from attrs import frozen
-
 from transload.clock import SYSTEM_CLOCK, Clock
 from transload.errors import AgeRefused, Interrupted, TransloadError, UsageError, as_result
 from transload.graph import Node
@@ -24,6 +22,7 @@ from transload.planning.narrowing import is_attestation
 from transload.planning.survey import Surveyed
 from transload.ports import Source
 from transload.threads import Cancellation, in_parallel
+from transload.values import frozen
 from transload.wording import number_of
 
 UNITS_S = {"d": 86_400, "h": 3600, "m": 60}

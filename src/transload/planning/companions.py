@@ -13,8 +13,6 @@ from contextlib import AbstractContextManager
 from functools import partial
 from itertools import islice
 
-from attrs import frozen
-
 from transload.errors import (
     AccessDenied,
     Interrupted,
@@ -33,6 +31,7 @@ from transload.oci.cosign import companion_tags, subject_of
 from transload.planning.askedonce import Answers, Value
 from transload.planning.request import Item, Referrers
 from transload.ports import Source
+from transload.values import frozen
 
 _DEPTH = 4  # a signature of an attestation of an SBOM of an image; deeper chains are not known in the wild
 _UNLISTED = (AccessDenied, Refused, ProtocolTrouble)  # some registries give out no list of tags, but each tag

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from enum import Enum
 
-from attrs import field, frozen
+from attrs import field
 
 from transload.oci import Name, Platform
+from transload.values import frozen
 
 
 class Narrowing(Enum):

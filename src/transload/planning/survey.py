@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from transload.errors import (
     AccessDenied,
@@ -43,6 +43,7 @@ from transload.planning.narrowing import (
 from transload.planning.parts import LeftOut, Parts
 from transload.planning.request import Item, Narrowing, Referrers, Request
 from transload.ports import Source, Sparse, Target
+from transload.values import frozen
 
 _LASTING = (Unreachable, CredentialsRejected)  # a source that fails so for one image will fail so for the next
 _PASSING = (ServerTrouble, TooManyRequests, Stalled)

@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 
-from attrs import frozen
-
 from transload.catalog.catalog import Catalog
 from transload.catalog.imageset import ImageSet
 from transload.catalog.release import Release
@@ -16,6 +14,7 @@ from transload.catalog.tagrule import TagRule, judge_tags
 from transload.errors import UsageError
 from transload.oci import Name
 from transload.pruning.held import is_companion
+from transload.values import frozen
 from transload.wording import number_of
 
 _WAYS = (

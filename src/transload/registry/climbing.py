@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from attrs import define
+from transload.values import define
 
 Trial = Literal["none", "more", "fewer", "calmer"]
 """What is tried: more; fewer, to carry more; fewer, since answers come late."""

@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from attrs import frozen
-
 from transload.clock import SYSTEM_CLOCK, Clock
 from transload.errors import LocalError, TransloadError
 from transload.files import read_file
@@ -24,6 +22,7 @@ from transload.oci.reference import check_registry
 from transload.registry.capabilities import Capabilities
 from transload.registry.knownfile import Unusable, read_from, write_to
 from transload.strictjson import NotJson, read_json
+from transload.values import frozen
 from transload.version import __version__
 
 if TYPE_CHECKING:

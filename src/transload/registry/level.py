@@ -15,10 +15,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-from attrs import define
-
 from transload.clock import Clock
 from transload.registry.climbing import Climb
+from transload.values import define
 
 AT_FIRST = 8
 _ROUND_TRIPS = 3

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from attrs import frozen
-
 from transload.errors import SizeMismatch
 from transload.net.messages import Answer, HttpRequest, Reply
 from transload.oci import Descriptor
@@ -17,6 +15,7 @@ from transload.registry.api import Api
 from transload.registry.headers import closed_range, parse_content_range
 from transload.registry.scope import Scope
 from transload.registry.translate import Asked, check_is_no_page, problem
+from transload.values import frozen
 from transload.wording import number_of, whole_number
 
 NO_HEAD = {400, 405, 501}

@@ -10,8 +10,6 @@ import os
 from collections.abc import Iterator
 from email.utils import mktime_tz, parsedate_tz
 
-from attrs import frozen
-
 from transload.errors import ServerTrouble, TooLarge
 from transload.net.messages import HttpRequest, Reply
 from transload.oci import Descriptor, Digest
@@ -24,6 +22,7 @@ from transload.registry.referrers import Referrers
 from transload.registry.scope import removal
 from transload.registry.session import UploadSession
 from transload.registry.translate import complaints
+from transload.values import frozen
 
 _OCTETS = "application/octet-stream"
 _ANSWER_BYTES = 64 << 10

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from transload.errors import AccessDenied
 from transload.login import Secret
@@ -13,6 +13,7 @@ from transload.net.traffic import Asked
 from transload.registry.auth import Applicant, Granted, basic, choose, obtain, rejected
 from transload.registry.headers import Challenge, challenges
 from transload.registry.scope import Scope, covers, merged, parse_scopes
+from transload.values import frozen
 
 Scopes = tuple[Scope, ...]
 _AHEAD = 0.25

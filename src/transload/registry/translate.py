@@ -8,8 +8,6 @@ import re
 from itertools import islice
 from typing import Literal
 
-from attrs import frozen
-
 from transload.errors import (
     AccessDenied,
     BlobUnknown,
@@ -32,6 +30,7 @@ from transload.net.backoff import retry_after_s
 from transload.net.messages import Reply
 from transload.net.patience import WAY_ON
 from transload.strictjson import NotJson, read_json
+from transload.values import frozen
 
 Asked = Literal["manifest", "blob", "repository", "upload", "push", "list"]
 """What a 404 is about: `upload` is a blob going in, `push` a manifest going in, `list` the catalog."""

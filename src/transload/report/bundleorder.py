@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from attrs import frozen
-
 from transload.report.texts import digest
+from transload.values import frozen
 
 Standing = Literal["first", "newer", "same", "older", "unknown"]
 """Beside the newest of the same set and signer: there was none; newer; the same images; older; nobody can tell."""

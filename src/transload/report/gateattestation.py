@@ -10,8 +10,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import frozen
-
 from transload.documents.value import Value
 from transload.errors import DocumentInvalid
 from transload.limits import ENVELOPE_BYTES, GATE_ATTESTED_BYTES, STATEMENT_VALUES
@@ -22,6 +20,7 @@ from transload.report.transferrecord import shown
 from transload.strictjson import OverLimit, check_size
 from transload.trust import statement
 from transload.trust.statement import Statement, StatementSubject
+from transload.values import frozen
 from transload.version import __version__
 from transload.wording import in_words
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from attrs import frozen
-
 from transload.report.problem import Problem
 from transload.report.texts import harmless
 from transload.transfer.outcome import Attachments
+from transload.values import frozen
 
 OutputFormat = Literal["sarif", "cyclonedx", "spdx", "json", "text"]
 """What a program's output is, by looking at it."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
 
 from transload.errors import Side
+from transload.values import frozen
 
 
 @frozen(kw_only=True)

@@ -13,13 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 
-from attrs import frozen
-
 from transload.errors import FileExists, LocalError, UsageError
 from transload.files import check_replaceable, local_errors, read_file, replace_file
 from transload.limits import METRICS_BYTES
 from transload.report.conclusion import Conclusion, Figures
 from transload.report.texts import one_line
+from transload.values import frozen
 from transload.version import __version__
 
 _SUFFIX = ".prom"

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from attrs import frozen
-
 from transload.catalog.ruled import Choice
 from transload.errors import Side
 from transload.planning.additions import Addition
@@ -16,6 +14,7 @@ from transload.report.problem import Problem, of_several, problem_lines, without
 from transload.report.styled import Meaning, Styled, folded
 from transload.report.texts import count, one_line, shared_folder, shared_tag, shortened, size
 from transload.report.trusted import NOBODY, Trusted, signed_lines
+from transload.values import frozen
 
 PLAN_FORMAT = 1
 _WIDEST = 120

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal
 
-from attrs import define, field, frozen
+from attrs import field
 
 from transload.errors import HostGivenUp, Interrupted, OutOfBytes
 from transload.oci import Digest
@@ -23,6 +23,7 @@ from transload.report.tally import ImageTally, Tally
 from transload.report.texts import instant
 from transload.report.trusted import NOBODY, Trusted
 from transload.transfer import ImageOutcome, Outcome
+from transload.values import define, frozen
 
 RESULT_FORMAT = 1
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from attrs import frozen
-
 from transload.errors import Interrupted
 from transload.planning.plan import Share
 from transload.report.exitcodes import MIXED
@@ -15,6 +13,7 @@ from transload.report.result import RESULT_FORMAT, ImageResult, Result, exit_cod
 from transload.report.styled import Styled
 from transload.report.summary import summary_lines
 from transload.report.texts import count, one_line, shortened, size
+from transload.values import frozen
 
 _LABEL = 24  # letters of a target before a line; longer names lose their beginning
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
-from attrs import define, field, frozen
+from attrs import field
 
 from transload.clock import SYSTEM_CLOCK, Clock
 from transload.errors import TransloadError
@@ -30,6 +30,7 @@ from transload.events import (
 from transload.planning import BlobStep, Plan
 from transload.planning.plan import Share
 from transload.report.speed import WINDOW_S, Speed
+from transload.values import define, frozen
 
 
 @frozen(kw_only=True)

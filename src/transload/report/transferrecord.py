@@ -10,8 +10,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
-from attrs import frozen
-
 from transload.oci import Digest
 from transload.planning.plan import Plan, PlannedImage
 from transload.report.foundrecord import FoundRecord
@@ -19,6 +17,7 @@ from transload.report.gated import GateResult
 from transload.report.result import ImageResult, Result
 from transload.report.texts import instant
 from transload.trust.statement import Statement, StatementSubject
+from transload.values import frozen
 
 PREDICATE_TYPE = "urn:transload:transfer-record:v1"
 """The type of the predicate. It is no address on the web, so it stays what it is wherever the project moves."""

@@ -7,10 +7,9 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from attrs import frozen
-
 from transload.report.styled import Styled, folded
 from transload.report.texts import harmless
+from transload.values import frozen
 
 if TYPE_CHECKING:
     from transload.trust.policy import Verdict

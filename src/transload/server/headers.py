@@ -7,8 +7,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
-from attrs import frozen
-
+from transload.values import frozen
 from transload.wording import whole_number
 
 _SINGLE = re.compile(r"bytes\s*+=\s*+(\d{0,99})\s*+-\s*+(\d{0,99})", re.ASCII | re.IGNORECASE)

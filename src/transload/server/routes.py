@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from attrs import frozen
-
 from transload.oci.reference import check_repository
+from transload.values import frozen
 
 Kind = Literal["version", "catalog", "manifest", "blob", "uploads", "upload", "tags", "referrers", "unknown"]
 

@@ -7,11 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from transload.extras import Extra
 from transload.ports import Source, Target
 from transload.server.settings import ServeSettings
+from transload.values import frozen
 
 if TYPE_CHECKING:
     from transload.server.service import Service

@@ -7,10 +7,11 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import field
 
 from transload.errors import UsageError
 from transload.login import Secret
+from transload.values import frozen
 
 
 @frozen(kw_only=True)

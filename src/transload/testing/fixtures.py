@@ -16,11 +16,12 @@ from contextlib import ExitStack
 from typing import Any, Generic, Protocol, TypeVar, overload
 
 import pytest
-from attrs import field, frozen
+from attrs import field
 
 from transload.memory import MemoryStore
 from transload.ports import Source, Target
 from transload.server import Served, ServeSettings, serve
+from transload.values import frozen
 
 Store = TypeVar("Store", bound=Source | Target)
 

@@ -11,12 +11,11 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from attrs import frozen
-
 from transload.oci import Descriptor, Digest, Manifest, Name, Platform
 from transload.oci import mediatype as types
 from transload.ports import Target
 from transload.testing.layers import Content, Layer, layer, noise
+from transload.values import frozen
 
 Family = Literal["oci", "docker"]
 

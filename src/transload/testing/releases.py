@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from attrs import frozen
-
 from transload.oci import Name
 from transload.ports import Target
 from transload.testing.images import AMD64, Built, Family, fill, image
 from transload.testing.layers import Content, Layer, layer
+from transload.values import frozen
 
 _NAMES = (
     *("controller", "controller-db", "database", "database-agent", "gateway", "identity", "ingest", "log-agent"),

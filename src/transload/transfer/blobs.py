@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from attrs import define, field, frozen
+from attrs import field
 
 from transload.clock import Clock
 from transload.errors import (
@@ -28,6 +28,7 @@ from transload.oci import Descriptor
 from transload.planning import BlobStep
 from transload.ports import Chunk, Source, Target
 from transload.threads import Cancellation
+from transload.values import define, frozen
 
 _BACKOFF_S = 0.5
 _BACKOFF_MAX_S = 30.0

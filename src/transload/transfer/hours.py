@@ -10,9 +10,8 @@ import re
 import time
 from collections.abc import Iterable
 
-from attrs import frozen
-
 from transload.errors import UsageError
+from transload.values import frozen
 
 _DAY = 24 * 60
 _WINDOW = re.compile(r"([0-9]{1,2}):([0-9]{2})\s*-\s*([0-9]{1,2}):([0-9]{2})")

@@ -19,8 +19,6 @@ from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
 
-from attrs import frozen
-
 from transload.clock import SYSTEM_CLOCK, Clock
 from transload.errors import Busy, LocalError, TransloadError
 from transload.files import Folder, local_errors, read_file, read_up_to, write_all
@@ -28,6 +26,7 @@ from transload.limits import JOURNAL_ADDRESS_LENGTH, JOURNAL_BYTES, SMALL_JSON_B
 from transload.oci import Digest
 from transload.oci.reference import check_repository
 from transload.strictjson import read_json
+from transload.values import frozen
 
 _OWN = 0o600  # an address may be all that is needed to write to an upload
 

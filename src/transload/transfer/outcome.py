@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from attrs import field, frozen
+from attrs import field
 
 from transload.errors import TransloadError
 from transload.oci import Digest
 from transload.planning.plan import Share
+from transload.values import frozen
 
 
 @frozen

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from transload.errors import (
     AccessError,
@@ -36,6 +36,7 @@ from transload.planning.request import Item, Narrowing, Request
 from transload.planning.survey import Surveyed, Surveyor
 from transload.ports import Doubts, Source, Target
 from transload.threads import Cancellation, in_parallel
+from transload.values import frozen
 
 Verdict = Literal["identical", "sound", "differs", "absent", "damaged", "unproved", "unchecked"]
 """`sound`: complete, with nothing to compare it with. `unproved`: the source could not be asked, or lacks it.

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import field
 
 from transload.allowance import files_allowed
 from transload.errors import Interrupted, LocalError
@@ -27,6 +27,7 @@ from transload.planning.plan import Share
 from transload.ports import Chunk, Refers, RequestCosts, Source
 from transload.transfer.blobs import Opens
 from transload.transfer.spooled import SpooledBlob
+from transload.values import define, frozen
 
 _Key = tuple[str, Digest]
 

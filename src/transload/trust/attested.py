@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import frozen
-
 from transload.errors import DocumentInvalid
 from transload.trust import statement
 from transload.trust.doubt import Doubt, shown
@@ -14,6 +12,7 @@ from transload.trust.dsse import IN_TOTO
 from transload.trust.evidence import Subject
 from transload.trust.predicate import COSIGN_SIGNATURE, WantedPredicate
 from transload.trust.statement import Statement
+from transload.values import frozen
 
 _TYPES = (statement.TYPE, statement.OLD_TYPE)
 

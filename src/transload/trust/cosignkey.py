@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from attrs import frozen
-
 from transload.documents.value import Value
 from transload.errors import DocumentInvalid
 from transload.limits import PUBLIC_KEY_BYTES
@@ -21,6 +19,7 @@ from transload.trust.policyfolder import PolicyFolder
 from transload.trust.predicate import WantedPredicate
 from transload.trust.sigstorebundle import MessageSignature, SigstoreBundle
 from transload.trust.verifyingkey import VerifyingKey, read_verifying_key
+from transload.values import frozen
 
 _BY_CERTIFICATE = "it was signed with a certificate, not with a key"
 _OTHER_SIGNATURE = "it was not made with this key, or what it signs was changed"

@@ -6,9 +6,10 @@ from datetime import datetime
 from enum import Enum
 from typing import Protocol
 
-from attrs import field, frozen
+from attrs import field
 
 from transload.oci import Descriptor, Digest, Manifest
+from transload.values import frozen
 
 
 class Form(Enum):

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from attrs import field, frozen
+from attrs import field
 
 from transload.documents.value import Value
 from transload.errors import DocumentInvalid
@@ -28,6 +28,7 @@ from transload.trust.policyfolder import PolicyFolder
 from transload.trust.predicate import WantedPredicate
 from transload.trust.sigstorebundle import MessageSignature, SigstoreBundle
 from transload.trust.wanted import Wanted, read_wanted
+from transload.values import frozen
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from enum import Enum
 
-from attrs import field, frozen
+from attrs import field
 
 from transload.trust import simplesigning
 from transload.trust.evidence import Authority, Evidence, Finding, Form, Subject
@@ -18,6 +18,7 @@ from transload.trust.policyfolder import Material
 from transload.trust.predicate import WantedPredicate
 from transload.trust.prefixes import plain
 from transload.trust.reasons import Judged, unattested, unsigned
+from transload.values import frozen
 
 
 class Mode(Enum):

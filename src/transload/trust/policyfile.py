@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from attrs import define, evolve, field
+from attrs import evolve, field
 
 from transload.documents.value import Value
 from transload.files import local_errors, read_file
@@ -22,6 +22,7 @@ from transload.trust.policy import Mode, Policy, Rule, WantedAttestation
 from transload.trust.policyfolder import Material, PolicyFolder
 from transload.trust.predicate import WantedPredicate, read_predicate
 from transload.trust.prefixes import read_prefix
+from transload.values import define
 
 VERSION = "1"
 _POLICY = ("version", "rules")

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from attrs import frozen
-
 from transload.trust.doubt import plain
 from transload.trust.evidence import Authority, Evidence, Finding, Form
 from transload.trust.predicate import COSIGN_SIGNATURE, WantedPredicate
+from transload.values import frozen
 from transload.wording import first_of, number_of
 
 _SHOWN = 3  # authorities, or problems of one, in a sentence

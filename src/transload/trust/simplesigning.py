@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from attrs import frozen
-
 from transload.errors import ReferenceInvalid
 from transload.oci import Reference
 from transload.trust.doubt import Doubt, mapping, read_signed, shown, text
 from transload.trust.evidence import Subject
+from transload.values import frozen
 
 MEDIA_TYPE = "application/vnd.dev.cosign.simplesigning.v1+json"
 """The media type of the layer that holds a payload."""

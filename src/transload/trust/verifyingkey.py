@@ -10,11 +10,12 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, TypeAlias
 
-from attrs import field, frozen
+from attrs import field
 
 from transload.errors import KeyInvalid
 from transload.extras import Extra
 from transload.trust.doubt import Doubt
+from transload.values import frozen
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
-from attrs import field, frozen
+from attrs import field
 
 from transload.documents.value import Value
 from transload.limits import IDENTITY_LENGTH, IDENTITY_WORK
 from transload.patterns import ANY_LETTERS, Texts
+from transload.values import frozen
 
 _TEXTS = Texts("it", "text", letters=ANY_LETTERS, length=IDENTITY_LENGTH, work=IDENTITY_WORK)
 

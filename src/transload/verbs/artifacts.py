@@ -15,8 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
-
 from transload.clock import SYSTEM_CLOCK
 from transload.errors import (
     DigestMismatch,
@@ -37,6 +35,7 @@ from transload.ports import Chunk, Source, Target
 from transload.threads import Cancellation
 from transload.transfer.blobs import BlobOrigin, Placing
 from transload.transfer.engine import ATTEMPTS
+from transload.values import frozen
 from transload.verbs import arguments
 from transload.wording import in_words
 

@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypedDict
 
-from attrs import frozen
-
 from transload.app.network import Network
 from transload.app.settings import Environment, read_environment
 from transload.app.stores import Carried, Listeners, Logins, Stores
 from transload.events import Event, HostTroubled, Progressed, TargetEvent
 from transload.login import Login
 from transload.threads import Cancellation
+from transload.values import frozen
 from transload.verbs import arguments
 from transload.wording import close_to
 

@@ -6,8 +6,6 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from attrs import frozen
-
 from transload.app.job import Job
 from transload.app.location import Location
 from transload.app.mirror import Prepared
@@ -20,6 +18,7 @@ from transload.events import ActivityListener, Event, Listener, TargetEvent
 from transload.report.several import Results
 from transload.report.tally import Tally
 from transload.transfer.limits import Limits
+from transload.values import frozen
 from transload.verbs.means import Means, Progress, at_work
 from transload.verbs.run import check_result
 

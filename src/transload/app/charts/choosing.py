@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from transload.app.charts.finding import LocatedChart, fetched, find_chart
 from transload.catalog.chartuse import ChartUse
@@ -19,6 +19,7 @@ from transload.events import Counting
 from transload.oci import Reference
 from transload.report.texts import count
 from transload.threads import Cancellation, in_parallel
+from transload.values import frozen
 
 if TYPE_CHECKING:
     from transload.app.charts.rendering import Helm

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from attrs import frozen
-
 from transload.app.charts.choosing import ChartContent, ChosenChart
 from transload.app.location import Location
 from transload.discovery.charts import ChartReading
@@ -19,6 +17,7 @@ from transload.oci import Name, Reference
 from transload.planning.plan import PlannedImage
 from transload.ports import Source
 from transload.transfer import Outcome
+from transload.values import frozen
 
 Finish = Callable[[Outcome], tuple[Path, ...]]
 _Place = Callable[[Reference], PlannedImage | None]

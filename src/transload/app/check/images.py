@@ -7,8 +7,6 @@ import secrets
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from attrs import frozen
-
 from transload.app.check.way import Way
 from transload.errors import Interrupted, TransloadError
 from transload.oci import Name
@@ -16,6 +14,7 @@ from transload.report.checkup import CheckPoint
 from transload.report.texts import count
 from transload.testing.images import Built, image, index, put
 from transload.testing.layers import Content
+from transload.values import frozen
 
 ASPECTS = ("mounts", "ranges", "manifests", "sparse")
 """The aspects that only `--deep` tries."""

@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from attrs import frozen
-
 from transload.app.check.way import Way
 from transload.errors import AccessDenied, Interrupted, TooLarge, TransloadError
 from transload.report.checkup import CheckPoint
 from transload.report.texts import count, rate, size
 from transload.threads import in_parallel
+from transload.values import frozen
 from transload.wording import first_of
 
 _REPOSITORIES = 64

@@ -6,8 +6,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from attrs import frozen
-
 from transload.app.settings import Environment
 from transload.clock import Clock
 from transload.errors import CertificateUntrusted, HostUnknown, TransloadError
@@ -19,6 +17,7 @@ from transload.registry.probing import Greeting
 from transload.registry.store import RegistryStore
 from transload.report.checkup import CheckPoint, Verdict
 from transload.report.texts import count, duration
+from transload.values import frozen
 
 _PATIENCE_S = 10.0
 _DAY_S = 24 * 3600

@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import chain
 from typing import Any, TypeVar
 
-from attrs import define, evolve, field
+from attrs import evolve, field
 
 from transload.bundle.format.contents import BundledImage, Contents
 from transload.bundle.format.ledger import Ledger, LedgerImage, Stored, StoredBlob, StoredExtra
@@ -27,6 +27,7 @@ from transload.oci import Descriptor, Digest, Name
 from transload.oci.imagelayout import INDEX, MARKER, left_out_annotation
 from transload.oci.mediatype import OCI_INDEX
 from transload.oci.refname import annotations_for
+from transload.values import define
 
 LEDGER, SIGNATURE = "transload/ledger.json", "transload/ledger.sig"
 MARKER_CONTENT = b'{"imageLayoutVersion":"1.0.0"}'

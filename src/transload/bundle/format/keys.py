@@ -15,13 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from attrs import frozen
-
 from transload.errors import BundleForeignSignature, KeyInvalid, LedgerTampered
 from transload.extras import Extra
 from transload.files import local_errors, read_file
 from transload.limits import SMALL_JSON_BYTES, SMALL_JSON_VALUES
 from transload.strictjson import read_json
+from transload.values import frozen
 
 Algorithm = Literal["ed25519", "ecdsa-p256"]
 

@@ -14,7 +14,7 @@ from operator import ge
 from pathlib import Path
 from typing import Any, TypeVar
 
-from attrs import define, field, frozen
+from attrs import field
 
 from transload.bundle.format.contents import BundledImage, ExtraFile, Prerequisite
 from transload.bundle.format.edition import Edition
@@ -27,6 +27,7 @@ from transload.oci import Descriptor, Digest, Name
 from transload.oci.imagelayout import blob_path
 from transload.oci.reference import check_repository
 from transload.strictjson import NotJson, check_size, read_json
+from transload.values import define, frozen
 
 KIND = "transload-bundle"  # so that the signature of a ledger cannot be used for another document
 FORMATS = (1, 2, 3)  # the second has a manifest.json, and says so; the third says which edition it is

@@ -14,8 +14,6 @@ import re
 from collections.abc import Iterator
 from functools import cached_property
 
-from attrs import define, frozen
-
 from transload.bundle.format.ledger import STREAM_BYTES
 from transload.bundle.format.tarheader import BLOCK as TAR_BLOCK
 from transload.bundle.format.tarheader import END, header, header_size, padding
@@ -25,6 +23,7 @@ from transload.errors import MemberDamaged, TransloadError, UsageError
 from transload.limits import RECOVERY_SUMS_BYTES, SMALL_JSON_BYTES, SMALL_JSON_VALUES, SYMBOLS
 from transload.linedjson import lined
 from transload.oci import Digest
+from transload.values import define, frozen
 from transload.wording import number_of
 
 KIND = "transload-recovery"

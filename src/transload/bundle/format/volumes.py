@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from attrs import field, frozen
+from attrs import field
 from attrs.validators import ge, optional
 
 from transload.errors import UsageError
+from transload.values import frozen
 from transload.wording import bytes_in, number_of
 
 SMALLEST_BYTES = 1 << 20

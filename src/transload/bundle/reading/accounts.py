@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from transload.bundle.format.blueprint import saved_of
 from transload.bundle.format.ledger import Ledger, LedgerImage
 from transload.errors import LedgerTampered, TransloadError
 from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.values import frozen
 from transload.wording import number_of
 
 if TYPE_CHECKING:

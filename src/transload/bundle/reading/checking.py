@@ -6,8 +6,6 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
-from attrs import frozen
-
 from transload.bundle.format.blueprint import ends, starts
 from transload.bundle.format.ledger import Ledger, Stored, StoredBlob
 from transload.bundle.format.member import Opener, Read, prove
@@ -16,6 +14,7 @@ from transload.bundle.format.volumes import Cut
 from transload.bundle.reading.volumefiles import Volumes
 from transload.errors import MemberDamaged, TransloadError, VolumeTruncated, as_result
 from transload.oci import Digest, Name
+from transload.values import frozen
 
 
 @frozen

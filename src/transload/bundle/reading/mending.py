@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from attrs import frozen
-
 from transload.bundle.format.galois import add, recipe
 from transload.bundle.format.recovery import Description, Protection, recovery_name
 from transload.bundle.format.recoveryfile import protection_of
@@ -23,6 +21,7 @@ from transload.bundle.format.volumes import Cut
 from transload.bundle.reading.locating import Located
 from transload.errors import CorruptError, LocalError
 from transload.files import local_errors, open_file, read_up_to
+from transload.values import frozen
 
 _CACHE_BYTES = 8 << 20
 _NAMED = 4  # files in one message

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import hashlib
 
-from attrs import frozen
-
 from transload.bundle.format.blueprint import (
     LEDGER,
     MARKER_CONTENT,
@@ -37,6 +35,7 @@ from transload.errors import (
 from transload.limits import INDEX_BYTES, LEDGER_BYTES, SAVED_BYTES
 from transload.oci import Digest
 from transload.oci.imagelayout import INDEX, MARKER
+from transload.values import frozen
 
 
 @frozen

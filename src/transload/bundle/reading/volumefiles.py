@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from attrs import frozen
-
 from transload.bundle.format.blueprint import starts
 from transload.bundle.format.ledger import Ledger, Stored
 from transload.bundle.format.tarheader import header
@@ -30,6 +28,7 @@ from transload.errors import (
     VolumeTruncated,
 )
 from transload.files import local_errors, open_file
+from transload.values import frozen
 from transload.wording import number_of
 
 _DAMAGED_BYTES = 24

@@ -16,8 +16,6 @@ from io import FileIO
 from pathlib import Path
 from typing import Literal
 
-from attrs import frozen
-
 from transload.bundle.format.member import Read
 from transload.bundle.format.recovery import split_recovery_name
 from transload.bundle.format.stream import open_volume, writing_errors
@@ -28,6 +26,7 @@ from transload.bundle.writing.sums import are_listed, listed_sums, write_sums
 from transload.errors import BeyondRepair, DiskFull, LocksMissing, NotFound, PermissionRefused, TransloadError
 from transload.files import Folder, free_bytes, fsync_folder, local_errors, read_up_to, write_all
 from transload.locks import claimed
+from transload.values import frozen
 from transload.wording import in_words
 
 How = Literal["made", "mended", "renamed"]

@@ -16,8 +16,6 @@ from contextlib import ExitStack, contextmanager
 from io import FileIO
 from pathlib import Path
 
-from attrs import frozen
-
 from transload.bundle.format.blueprint import Blueprint, ends, starts
 from transload.bundle.format.ledger import Stored
 from transload.bundle.format.member import Read
@@ -39,6 +37,7 @@ from transload.files import (
     open_file,
     write_all,
 )
+from transload.values import frozen
 from transload.wording import in_words
 
 _SMALLER = "choose smaller volumes: --volume-size fat32"

@@ -6,8 +6,6 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from attrs import frozen
-
 from transload.bundle.format.blueprint import Blueprint, ends, starts
 from transload.bundle.format.ledger import Stored
 from transload.bundle.format.member import Read, is_whole
@@ -16,6 +14,7 @@ from transload.bundle.format.volumes import Cut
 from transload.bundle.writing.sums import listed_sums
 from transload.errors import MediumDamaged
 from transload.files import ReadBack
+from transload.values import frozen
 
 
 @frozen

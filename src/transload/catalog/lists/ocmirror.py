@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from transload.catalog.lists.naming import chart, image
 from transload.catalog.lists.taken import (
@@ -30,6 +30,7 @@ from transload.documents.value import Value
 from transload.limits import BLOCKED_COMPARISONS
 from transload.oci import Platform
 from transload.oci.reference import check_repository, check_tag
+from transload.values import frozen
 
 _GROUP = "mirror.openshift.io"
 _RELEASES = "OpenShift's releases are not copied; oc-mirror asks the update service for them"

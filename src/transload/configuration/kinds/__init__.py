@@ -6,11 +6,10 @@ import importlib
 from collections.abc import Callable
 from typing import Literal
 
-from attrs import frozen
-
 from transload.configuration.relocation import Relocation
 from transload.configuration.wishes import Configuration, Wishes
 from transload.errors import UsageError
+from transload.values import frozen
 
 Wish = Literal["name", "namespace", "inputs", "pin", "no_fallback", "strict", "login", "ca"]
 """What a kind can use: fields of `Wishes`, the login, and the certificate authority."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from attrs import field, frozen
+from attrs import field
 
 from transload.discovery.charts.package import Files, Room, is_packed, unpacked
 from transload.discovery.charts.tree import Tree, values_of
@@ -16,6 +16,7 @@ from transload.documents.text import decoded
 from transload.documents.value import Value
 from transload.errors import DocumentInvalid, LimitExceeded, TransloadError
 from transload.limits import CHART_DEPTH, CHART_FILE_BYTES
+from transload.values import frozen
 
 
 class NoChart(DocumentInvalid):

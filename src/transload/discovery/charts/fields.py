@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from attrs import frozen
-
 from transload.discovery.charts.tree import Path
 from transload.discovery.finding import Finding
+from transload.values import frozen
 
 
 @frozen(kw_only=True)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from fnmatch import translate
 
-from attrs import frozen
+from transload.values import frozen
 
 LIMIT_BYTES = 64 << 10
 _PATTERNS = 1000

@@ -18,13 +18,12 @@ import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from attrs import define, frozen
-
 from transload.discovery.charts.ignoring import LIMIT_BYTES, Pattern, is_ignored, patterns_in
 from transload.errors import CorruptError, LimitExceeded, Refused
 from transload.files import Folder, closed_after, local_errors, read_up_to
 from transload.limits import CHART_BYTES, CHART_FILE_BYTES, CHART_FILES, CHART_PACKED_BYTES
 from transload.tarheaders import Header, read_headers
+from transload.values import define, frozen
 from transload.wording import in_words
 
 GZIP = b"\x1f\x8b"

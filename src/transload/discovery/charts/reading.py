@@ -10,8 +10,6 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path as FilePath
 
-from attrs import frozen
-
 from transload.discovery.charts.annotations import stated
 from transload.discovery.charts.chart import Chart, chart_of
 from transload.discovery.charts.coalescing import Missing, Use, coalesced, used
@@ -24,6 +22,7 @@ from transload.discovery.charts.tree import Path, Tree, at, mapping_at, merged, 
 from transload.discovery.finding import Discovered, Finding, Irrelevant, Place, Question, Unread
 from transload.errors import LimitExceeded
 from transload.limits import CHART_FINDINGS
+from transload.values import frozen
 
 
 @frozen(kw_only=True, eq=False)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Union
 
-from attrs import define, evolve, field, frozen
+from attrs import evolve, field
 
 from transload.discovery.charts.fields import ChartImage, Fields
 from transload.discovery.charts.reading import ChartReading
@@ -18,6 +18,7 @@ from transload.discovery.charts.tree import Leaf, Path, Tree, at, leaves, text_a
 from transload.discovery.finding import Finding, Place
 from transload.documents.yamltext import comment, quoted, scalar
 from transload.oci import Reference
+from transload.values import define, frozen
 
 Plain = Union[str, dict[str, "Plain"], list["Plain"]]  # noqa: UP007 - it names itself
 """Values to be written; a scalar is text, or a word of the chart's own."""

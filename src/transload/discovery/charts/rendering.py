@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from attrs import define, field, frozen
+from attrs import field
 
 from transload.discovery.charts.functions import call, references
 from transload.discovery.charts.syntax import (
@@ -41,6 +41,7 @@ from transload.discovery.charts.worth import (
     truth,
 )
 from transload.limits import TEMPLATE_STEPS
+from transload.values import define, frozen
 
 _CALLS = 20  # include within include
 

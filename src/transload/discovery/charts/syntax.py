@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from attrs import define, field, frozen
+from attrs import field
+
+from transload.values import define, frozen
 
 _NESTING = 20
 _SPACE = " \t\r\n"

@@ -11,11 +11,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Union
 
-from attrs import frozen
-
 from transload.documents.value import Value
 from transload.documents.yamltree import Tree as YamlTree
 from transload.documents.yamltree import YamlList, YamlMapping, parse
+from transload.values import frozen
 
 Path = tuple[str | int, ...]
 """The way from the root of the values to one of them: keys of mappings and positions in lists."""

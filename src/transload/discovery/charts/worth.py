@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from attrs import frozen
-
 from transload.discovery.charts.tree import Leaf, Path, Tree
+from transload.values import frozen
 
 GAP: Final = "\ue000"
 """Stands in a text for what is not known: a letter of Unicode's private use area, which no name has."""

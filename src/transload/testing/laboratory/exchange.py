@@ -8,10 +8,11 @@ from contextlib import ExitStack
 from email.message import Message
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from transload.errors import UsageError
 from transload.server.routes import Route, route
+from transload.values import frozen
 
 
 class HangUp(Exception):

@@ -7,9 +7,8 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from attrs import frozen
-
 from transload.testing.laboratory.exchange import Answer, Asked, Onward
+from transload.values import frozen
 
 ALWAYS = 1 << 62
 

@@ -6,9 +6,10 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 
-from attrs import define, field
+from attrs import field
 
 from transload.testing.laboratory.exchange import Asked
+from transload.values import define
 
 
 @define

@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any, NoReturn
 
-from attrs import frozen
-
 from transload.limits import NOTATION_BYTES
 from transload.trust.doubt import Doubt, plain
 from transload.trust.notation.envelope import TIMESTAMP_SIGNATURE, Envelope, signed_attributes
+from transload.values import frozen
 
 # Labels of headers, and algorithms (IANA, "COSE Header Parameters", "COSE Algorithms").
 _ALG, _CRIT, _CONTENT_TYPE, _X5CHAIN = 1, 2, 3, 33

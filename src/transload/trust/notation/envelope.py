@@ -6,9 +6,10 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
 
 from transload.trust.doubt import Doubt, plain
+from transload.values import frozen
 
 PAYLOAD_TYPE = "application/vnd.cncf.notary.payload.v1+json"
 

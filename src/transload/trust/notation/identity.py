@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from transload.errors import DocumentInvalid
+from transload.values import frozen
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate, Name, ObjectIdentifier

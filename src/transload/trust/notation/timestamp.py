@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from transload.limits import NOTATION_CERTIFICATES
 from transload.trust.doubt import Doubt, plain
 from transload.trust.notation.chain import Purpose, check_chain, is_issued, load_chain, name_of
 from transload.trust.notation.der import CONTEXT_0, SEQUENCE, only, parts, tagged, values
 from transload.trust.notation.revocation import NO_LISTS, RevocationLists
 from transload.trust.notation.signingcertificate import check_named
+from transload.values import frozen
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
