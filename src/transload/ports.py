@@ -88,7 +88,10 @@ class Reads(Protocol):
 
 
 class Ingest(Protocol):
-    """One blob on its way into a store. It is invisible until `commit`. Without commit it is parked, if possible."""
+    """One blob on its way into a store. It is invisible until `commit`. Without commit it is parked, if possible.
+
+    One that sends bytes on has an attribute `when_sent`, which it calls when the last byte is on its way.
+    """
 
     @property
     def offset(self) -> int:
@@ -204,6 +207,9 @@ class Claim(Protocol):
 
 class Lanes(Protocol):
     """How many bodies may move at a time at a store, in one direction. It changes with what is measured."""
+
+    @property
+    def at_a_time(self) -> int: ...  # noqa: D102 - see above
 
     def claim(self, most: int, changed: Callable[[], None], *, leads: bool = True) -> AbstractContextManager[Claim]:
         """For as long as the block lasts, a run uses these lanes: at most `most` of them, whatever they carry.

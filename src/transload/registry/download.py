@@ -69,6 +69,7 @@ class Download:
             before = self._at
             try:
                 yield from self._streamed()
+                self.close()  # now, and not when what follows the body is done: the next body may need the slot
                 return
             except TransloadError as error:
                 now_s = http.clock.monotonic_s()

@@ -90,7 +90,8 @@ class Level:
         self._found = found
         self._lock = threading.Lock()
         self._bodies = 0
-        self._taken = 0
+        self.taken = 0
+        """Connections that `take` gave."""
         self._claims: list[LevelClaim] = []
         self._window = _Window(clock.monotonic_s(), settles="up")
         self._answers: deque[float] = deque(maxlen=_ANSWERS)
@@ -111,11 +112,7 @@ class Level:
     @property
     def in_use(self) -> int:
         """How many connections move bodies now."""
-        return self._bodies + self._taken
-
-    def with_bodies(self, count: int) -> int:
-        """How many connections are in use if so many bodies have one, or will soon."""
-        return self._taken + max(self._bodies, count)
+        return self._bodies + self.taken
 
     def enter(self) -> None:
         """A body begins to move."""
@@ -133,7 +130,7 @@ class Level:
             if self._expected >= self.at_a_time:
                 return False
             self._use()
-            self._taken += 1
+            self.taken += 1
             self._note_reached()
             return True
 
@@ -142,7 +139,7 @@ class Level:
         with self._lock:
             self._use()
             if taken:
-                self._taken -= 1
+                self.taken -= 1
             else:
                 self._bodies -= 1
             self._note_reached()
@@ -151,7 +148,7 @@ class Level:
     @property
     def gives_way(self) -> bool:
         """Whether an extra connection should end soon, because bodies wait for it or fewer should be in use now."""
-        return self._taken > 0 and self._expected > self.at_a_time
+        return self.taken > 0 and self._expected > self.at_a_time
 
     def moved(self, count: int) -> None:
         """So many bytes of bodies came, or went."""
@@ -256,7 +253,7 @@ class Level:
     @property
     def _expected(self) -> int:
         """Connections in use, and those for bodies that could begin now."""
-        return self.with_bodies(sum(claim.wanted for claim in self._claims))
+        return self.taken + max(self._bodies, sum(claim.wanted for claim in self._claims))
 
     def _tell(self) -> None:
         for claim in tuple(self._claims):
@@ -285,7 +282,7 @@ class LevelClaim:
 
     def has_room(self, under_way: int) -> bool:
         """See `Claim`."""
-        return under_way < self.at_a_time and self._level.with_bodies(under_way) < self._level.most
+        return under_way < self.at_a_time and under_way + self._level.taken < self._level.most
 
     def want(self, count: int) -> None:
         """See `Claim`."""

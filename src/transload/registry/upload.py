@@ -202,6 +202,8 @@ class Upload:
         self._certain = True
         self._closed = False
         self._stored = False
+        self._gone = 0
+        self.when_sent: Callable[[], None] = lambda: None
 
     def _new_session(self, doubted: bool) -> UploadSession:
         notes, digest = self._notes, self._descriptor.digest
@@ -240,8 +242,8 @@ class Upload:
 
     def write(self, chunks: Iterable[Chunk]) -> None:
         """See `Ingest`. If the chunks end before the blob does, it stays unfinished and can be resumed."""
-        pieces = ChunkedBody(chunks, self._verifier, self.offset, self._api.writing.moved)
-        self._certain = False
+        pieces = ChunkedBody(chunks, self._verifier, self.offset, self._moved)
+        self._certain, self._gone = False, self._session.offset
         try:
             pieces.skip(self._session.offset)
             self._send(pieces)
@@ -265,6 +267,12 @@ class Upload:
         """See `Ingest`."""
         self._closed = True
         self._session.cancel()
+
+    def _moved(self, count: int) -> None:
+        self._api.writing.moved(count)
+        self._gone += count
+        if self._gone == self._descriptor.size:
+            self.when_sent()
 
     def _checked(self, verifier: Verifier | ProvedLater) -> None:
         """Check the content. Wrong content is dropped, because it would be wrong on the next attempt too."""

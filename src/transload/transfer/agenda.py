@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import heapq
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeGuard
 
 from transload.planning import BlobStep, Step
 
 _SETTLED = -1
 LIGHT_BYTES = 256 << 10
 """A body of up to this size costs round trips rather than bytes."""
+
+May = Callable[[str], bool]
+_Waiting = tuple[int, int, int]
+
+
+def always(source: str) -> bool:  # noqa: ARG001 - as the signature wants it
+    """Bodies of any source may begin."""
+    return True
+
+
+def never(source: str) -> bool:  # noqa: ARG001 - as the signature wants it
+    """No body may begin."""
+    return False
 
 
 class Agenda:
@@ -26,8 +40,8 @@ class Agenda:
         self._lacking = array("i", [0]) * len(self._steps)  # how many steps each one waits for; negative: settled
         self._followers: dict[int, list[int]] = {}
         self._quick: list[int] = []
-        self._heavy: list[tuple[int, int, int]] = []
-        self._light: list[tuple[int, int, int]] = []
+        self._heavy: dict[str, list[_Waiting]] = {}
+        self._light: dict[str, list[_Waiting]] = {}
         self.open = len(self._steps)
         for step in self._steps:
             before = {*step.needs, *(() if step.after is None else (step.after,))}
@@ -37,16 +51,30 @@ class Agenda:
             if not before:
                 self._make_ready(step)
 
-    def take(self, *, heavy: bool = True, bodies: bool = True) -> Step | None:
-        """The next ready step, or None if there is none. With `heavy` False, it is never a large body; with `bodies`
-        False, it is no body at all.
+    def take(self, *, heavy: May = always, light: May = always) -> Step | None:
+        """The next ready step, or None if there is none. `heavy` and `light` say of which sources bodies may begin.
 
-        Light bodies come after the heavy ones, but do not wait for them: with `heavy` False they come at once.
+        Light bodies come after the heavy ones, but do not wait for them: where no heavy one may begin, they do at once.
         """
         if self._quick:
             return self._steps[heapq.heappop(self._quick)]
-        waiting = self._heavy if heavy and self._heavy else self._light
-        return self._steps[heapq.heappop(waiting)[-1]] if waiting and bodies else None
+        for bodies, may in ((self._heavy, heavy), (self._light, light)):
+            queues = [queue for source, queue in bodies.items() if queue and may(source)]
+            if queues:
+                return self._steps[heapq.heappop(min(queues, key=lambda queue: queue[0]))[-1]]
+        return None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether any step could be handed out."""
+        return bool(self._quick) or self.bodies_ready() > 0
+
+    def bodies_ready(self, source: str | None = None) -> int:
+        """How many bodies of a source, or of all, wait for nothing but their turn."""
+        both = (self._heavy, self._light)
+        if source is not None:
+            return sum(len(bodies.get(source, ())) for bodies in both)
+        return sum(len(queue) for bodies in both for queue in bodies.values())
 
     def put_back(self, step: Step) -> None:
         """The step was taken, but not done: it is ready again."""
@@ -84,16 +112,17 @@ class Agenda:
         if is_body(step):
             bodies = self._heavy if is_heavy(step) else self._light
             position = self._places.get(step.id, len(self._places))
-            heapq.heappush(bodies, (position, -step.descriptor.size, step.id))  # type: ignore[union-attr]
+            queue = bodies.setdefault(step.source_store, [])
+            heapq.heappush(queue, (position, -step.descriptor.size, step.id))
         else:
             heapq.heappush(self._quick, step.id)
 
 
-def is_body(step: Step) -> bool:
+def is_body(step: Step) -> TypeGuard[BlobStep]:
     """Whether a step has bytes to move, as far as the plan knows."""
     return isinstance(step, BlobStep) and step.origin is None
 
 
-def is_heavy(step: Step) -> bool:
+def is_heavy(step: Step) -> TypeGuard[BlobStep]:
     """Whether it has so many bytes that it counts towards the limit of bodies that move at once."""
     return isinstance(step, BlobStep) and step.origin is None and step.descriptor.size > LIGHT_BYTES

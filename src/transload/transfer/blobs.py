@@ -26,7 +26,7 @@ from transload.errors import (
 from transload.events import How, Listener, StepMoved, StepRetried
 from transload.oci import Descriptor
 from transload.planning import BlobStep
-from transload.ports import Chunk, Source, Target
+from transload.ports import Chunk, Ingest, Source, Target
 from transload.threads import Cancellation
 from transload.values import define, frozen
 
@@ -87,6 +87,10 @@ def _note_nothing(step: BlobStep) -> None:
     """For callers that keep no journal."""
 
 
+def _note_none(step: BlobStep) -> None:
+    """For callers that count no lanes."""
+
+
 def _may_always(step: BlobStep, length: int) -> None:
     """For callers that limit nothing."""
 
@@ -98,6 +102,7 @@ class Placing:
     A small blob that the target cannot take now gets half of `give_up_after_s` instead; until one has waited for all of
     that in vain, so that many of them do not take hours.
 
+    `moving` is called before an attempt, and may wait; `sent` when the last byte is on its way, before it has arrived.
     `may_move` is called with the number of bytes that come next, and raises if they must not.
     `intend` is called with a step before its last byte goes out, and again before the blob is committed.
     `recheck` asks the target for each blob first, since a plan that was made earlier may be partly done by now.
@@ -115,6 +120,8 @@ class Placing:
     give_up_after_s: float = 120.0
     intend: Callable[[BlobStep], None] = _note_nothing
     may_move: Callable[[BlobStep, int], None] = _may_always
+    moving: Callable[[BlobStep], None] = _note_none
+    sent: Callable[[BlobStep], None] = _note_none
     pace: Passed | None = None
     _waited_in_vain: threading.Event = field(factory=threading.Event, init=False)
 
@@ -191,7 +198,7 @@ class Placing:
     def _attempt(self, step: BlobStep, origin: BlobOrigin, advance: Advance) -> None:
         blob = step.descriptor
 
-        def watched(chunks: Iterable[Chunk], position: int) -> Iterator[Chunk]:
+        def watched(chunks: Iterable[Chunk], position: int, when_read: Callable[[], None]) -> Iterator[Chunk]:
             with at_side(origin.side):
                 handed = self.pace(chunks) if self.pace else chunks
                 for piece in paced(handed, self.clock, self.cancellation):
@@ -202,7 +209,10 @@ class Placing:
                     position += len(piece)
                     advance.reach(position, self.clock.monotonic_s())
                     self.listen(StepMoved(step.id, position))
+                    if position >= blob.size:
+                        when_read()
 
+        self.moving(step)
         try:
             with at_side("target"), contextlib.ExitStack() as stack:
                 ingest = stack.enter_context(self.target.begin(step.repository, blob))
@@ -212,7 +222,7 @@ class Placing:
                 if offset < blob.size:
                     with at_side(origin.side):
                         chunks = stack.enter_context(origin.store.open(origin.repository, blob, offset))
-                ingest.write(watched(chunks, offset))
+                ingest.write(watched(chunks, offset, self._told_by(ingest, step)))
                 self.intend(step)
                 ingest.commit()
         except (DigestMismatch, SizeMismatch) as error:
@@ -221,6 +231,17 @@ class Placing:
                 error.message = f"damaged content: {error.message}"
             error.hint = error.hint or _MENDED_BY[getattr(origin.store, "locator", "").partition(":")[0]]
             raise
+
+    def _told_by(self, ingest: Ingest, step: BlobStep) -> Callable[[], None]:
+        """Let an ingest that sends bytes on tell when they are sent; for others, reading them to the end tells it."""
+
+        def told() -> None:
+            self.sent(step)
+
+        if not hasattr(ingest, "when_sent"):
+            return told
+        ingest.when_sent = told
+        return lambda: None
 
 
 _MENDED_BY = defaultdict(

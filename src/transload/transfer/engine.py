@@ -7,24 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from transload.clock import SYSTEM_CLOCK, Clock
 from transload.errors import (
-    CertificateUntrusted,
-    CredentialsRejected,
-    DiskFull,
     HostGivenUp,
     Interrupted,
     LocalError,
-    LoginMissing,
-    MediumLost,
     NotFound,
-    ReadOnly,
     Refused,
-    Side,
     TransloadError,
-    Unreachable,
     UsageError,
     as_result,
     at_side,
@@ -43,28 +35,27 @@ from transload.events import (
     StepStarted,
     ignore,
 )
-from transload.oci import Digest, Manifest
+from transload.oci import Manifest
 from transload.planning import BlobStep, ManifestStep, Plan, Step
 from transload.planning.companions import told_how_to_leave
 from transload.planning.plan import Share
 from transload.ports import Source, Target
 from transload.threads import Cancellation, TaskGroup
-from transload.transfer.agenda import Agenda, is_heavy
+from transload.transfer.agenda import Agenda
 from transload.transfer.blobs import Opens, Passed, Placing
 from transload.transfer.bodyorder import in_order_of_images
 from transload.transfer.journal import Journal
+from transload.transfer.lanes import SMALL, BodyLanes
 from transload.transfer.leftovers import drop, leftovers
 from transload.transfer.limits import NO_LIMITS, Limits, Paused
 from transload.transfer.outcome import ImageOutcome, Outcome
+from transload.transfer.troubles import Troubles
 from transload.transfer.turns import Turns
 
-BODIES = 8
-SMALL = 2
+BODIES = 16
 GIVE_UP_AFTER_S = 120.0
+_LOOK_S = 0.5
 ATTEMPTS = 6  # behind a proxy that limits bodies, some attempts go into finding out how small the pieces must be
-
-# A target that answered so will not answer differently for the next step.
-_HOPELESS = (CredentialsRejected, LoginMissing, ReadOnly, CertificateUntrusted, DiskFull, MediumLost)
 
 
 def run(
@@ -86,7 +77,9 @@ def run(
     limits: Limits = NO_LIMITS,
     pace: Passed | None = None,
 ) -> Outcome:
-    """Do every step of `plan`: up to `bodies` threads move large blobs, `small` more threads do the quick steps.
+    """Do every step of `plan`: at most `bodies` large blobs move at a time, and `small` more threads do quick steps.
+
+    How many blobs move is what the stores carry well (their `streams`); between folders and files, up to eight.
 
     `sources` maps the locators of the plan to stores. Failures are part of the outcome, and `listen` gets them as
     events; only bugs are raised, and `UsageError` for fewer than one of `bodies`. When cancelled, running blobs are
@@ -100,8 +93,9 @@ def run(
     if bodies < 1:
         raise UsageError(f"bodies must be at least 1, not {bodies}")
     cancellation = Cancellation.within(cancellation or Cancellation())
-    lanes = bodies if limits.max_bytes is None else 1  # with one, image after image, whatever that costs at the end
-    order = () if by_size else in_order_of_images(plan, lanes)
+    lanes = BodyLanes(plan, sources, target, bodies, small=small)
+    # With one lane, image after image, whatever that costs at the end.
+    order = () if by_size else in_order_of_images(plan, lanes.expected if limits.max_bytes is None else 1)
     engine = _Engine(
         plan=plan,
         sources=sources,
@@ -110,7 +104,8 @@ def run(
         journal=journal or Journal(),
         cancellation=cancellation,
         clock=clock,
-        order=order,
+        agenda=Agenda(plan.steps, order),
+        lanes=lanes,
         give_up_after_s=give_up_after_s,
         limits=limits,
     )
@@ -125,10 +120,12 @@ def run(
         give_up_after_s=give_up_after_s,
         intend=engine.note,
         may_move=engine.may_move,
+        moving=engine.moving,
+        sent=engine.sent,
         pace=pace,
     )
     with leftovers(plan, target, engine.journal, cancellation, clock):
-        return engine.run(bodies, small)
+        return engine.run()
 
 
 class _Engine:
@@ -144,13 +141,13 @@ class _Engine:
         journal: Journal,
         cancellation: Cancellation,
         clock: Clock,
-        order: Iterable[int],
+        agenda: Agenda,
+        lanes: BodyLanes,
         give_up_after_s: float,
         limits: Limits,
     ) -> None:
         self._turns = Turns(limits, clock, self.tell)
-        self._give_up_after_s = give_up_after_s
-        self._moved_s = clock.monotonic_s()
+        self._troubles = Troubles(clock, give_up_after_s)
         self._positions: dict[int, int] = {}
         self._plan = plan
         self._sources = sources
@@ -159,29 +156,29 @@ class _Engine:
         self.journal = journal
         self._cancellation = cancellation
         self._clock = clock
-        self._agenda = Agenda(plan.steps, order)
+        self._agenda = agenda
+        self._lanes = lanes
         self._changed = threading.Condition()
         self._telling = threading.RLock()
-        self._bodies_free = 0
+        self._group: TaskGroup | None = None
+        self._threads = self._idle = 0
         self._outcomes: dict[int, ImageOutcome] = {}
         self._goals = {number: set(image.goals) for number, image in enumerate(plan.images)}
         self._images_of: dict[int, list[int]] = {}
         for number, goals in self._goals.items():
             for goal in goals:
                 self._images_of.setdefault(goal, []).append(number)
-        self._down: dict[Side | str, TransloadError] = {}
-        self._bad: dict[tuple[str, Digest], TransloadError] = {}
 
-    def run(self, bodies: int, small: int) -> Outcome:
+    def run(self) -> Outcome:
         started_s = self._clock.monotonic_s()
         plan = self._plan
         self.tell(RunStarted(len(plan.images), len(plan.steps), plan.copied.bytes))
         for number, image in enumerate(plan.images):
             if image.error is not None or not image.goals:
                 self._image_done(number, image.error, tried=not isinstance(image.error, HostGivenUp))
-        self._bodies_free = bodies
-        with TaskGroup(self._cancellation) as group:
-            group.staff(min(bodies + small, len(plan.steps)), self._work)
+        with self._lanes.claimed(self._call_hands), TaskGroup(self._cancellation) as group:
+            self._group, self._threads = group, min(1, len(plan.steps))
+            group.staff(self._threads, self._work)
         duration_s = self._clock.monotonic_s() - started_s
         left = self._agenda.open > 0
         interrupted = self._cancellation.cancelled and left
@@ -198,7 +195,7 @@ class _Engine:
             while (step := self._next()) is not None:
                 try:
                     self._start(step)
-                    known = self._hopeless(step)
+                    known = self._troubles.hopeless(step)
                     if known is not None:
                         self._settle_failed(step, known, tried=False)
                     else:
@@ -219,41 +216,73 @@ class _Engine:
     def _next(self) -> Step | None:
         with self._changed:
             while not self._cancellation.cancelled and self._agenda.open:
-                step = self._turns.next(self._agenda, heavy=self._bodies_free > 0)
+                step = self._turns.next(self._agenda, self._lanes)
                 if step is not None:
-                    self._bodies_free -= is_heavy(step)
+                    self._lanes.begin(step)
+                    self._call_hands()
                     return step
                 if self._turns.are_over:
                     break
-                self._changed.wait(0.5)  # with a limit, since a cancellation does not notify this condition
+                self._idle += 1
+                self._changed.wait(_LOOK_S)  # with a limit, since a cancellation does not notify this condition
+                self._idle -= 1
             return None
+
+    def _call_hands(self) -> None:
+        """There may be room for a further step: a waiting thread takes it, or a new one."""
+        with self._changed:
+            self._lanes.tell_wanted(self._agenda)
+            if self._idle and self._agenda.is_ready:
+                self._changed.notify_all()
+            if self._idle or self._group is None or self._threads >= self._lanes.threads or not self._agenda.is_ready:
+                return
+            self._threads += 1
+            try:
+                self._group.start(self._work)
+            except LocalError:  # the threads that there are do all of it
+                self._threads -= 1
+                self._lanes.threads = self._threads
+
+    def moving(self, step: BlobStep) -> None:
+        """The step's blob is about to move; one that has moved before, and gave up its lane, waits for another."""
+        with self._changed:
+            while not self._lanes.regain(step):
+                self._changed.wait(_LOOK_S)
+                self._cancellation.check()
+
+    def sent(self, step: BlobStep) -> None:
+        """The last byte of the step's blob is on its way, so the next blob may begin to move."""
+        with self._changed:
+            if self._lanes.free(step):
+                self._call_hands()
 
     def _put_back(self, step: Step) -> None:
         with self._changed:
-            self._bodies_free += is_heavy(step)
-            self._turns.end(step)
+            self._end(step)
             self._agenda.put_back(step)
             self._changed.notify_all()
 
     def _settle_done(self, step: Step, how: How, size: int, duration_s: float) -> None:
         self.tell(StepDone(step.id, how, size, duration_s))
         with self._changed:
-            self._bodies_free += is_heavy(step)
-            self._turns.end(step)
+            self._end(step)
             self._agenda.done(step)
             self._changed.notify_all()
         self._reach(step, None)
 
     def _settle_failed(self, step: Step, error: TransloadError, *, tried: bool = True) -> None:
-        self._learn(step, error)
+        self._troubles.learn(step, error)
         self.tell(StepFailed(step.id, error))
         with self._changed:
-            self._bodies_free += is_heavy(step)
-            self._turns.end(step)
+            self._end(step)
             lost = self._agenda.failed(step)
             self._changed.notify_all()
         for settled in (step, *lost):
             self._reach(settled, error, tried)
+
+    def _end(self, step: Step) -> None:
+        self._lanes.end(step)
+        self._turns.end(step)
 
     # --- one step
 
@@ -264,7 +293,7 @@ class _Engine:
 
     def _do(self, step: Step) -> tuple[How, int, float]:
         started_s = self._clock.monotonic_s()
-        self._refuse_bad(step)
+        self._troubles.refuse_bad(step)
         size = step.descriptor.size if isinstance(step, BlobStep) else 0
         how = self._blob(step) if isinstance(step, BlobStep) else self._manifest(step)
         return how, size if how == "copied" else 0, self._clock.monotonic_s() - started_s
@@ -325,36 +354,6 @@ class _Engine:
                 )
                 self.placing.place(lacking, self._sources[step.source_store])
 
-    # --- what failures tell about a store
-
-    def _hopeless(self, step: Step) -> TransloadError | None:
-        """The error that ended the work with the target or this source, so that no further step waits for it."""
-        source = self._down.get(f"source {step.source_store}") if isinstance(step, BlobStep) else None
-        return self._down.get("target") or source
-
-    def _refuse_bad(self, step: Step) -> None:
-        known = isinstance(step, BlobStep) and self._bad.get((step.source_store, step.descriptor.digest))
-        if known:
-            raise known
-
-    def _learn(self, step: Step, error: TransloadError) -> None:
-        hopeless = isinstance(error, _HOPELESS) or (isinstance(error, Unreachable) and self._is_lasting(error))
-        if error.side == "source" and isinstance(error, MediumLost):
-            hopeless = False  # a bad sector costs the content that lies there, and no more
-        if error.side == "target" and hopeless:
-            self._down.setdefault("target", error)
-        elif error.side == "source" and isinstance(step, BlobStep):
-            if step.descriptor.is_foreign:
-                return  # the publisher may have been asked for it, which says nothing about the source
-            if hopeless:
-                self._down.setdefault(f"source {step.source_store}", error)
-            elif not isinstance(error, NotFound):  # another repository of the source may have it
-                self._bad.setdefault((step.source_store, step.descriptor.digest), error)
-
-    def _is_lasting(self, error: Unreachable) -> bool:
-        """Whether the next step will meet the same error. A passing error lasts too if nothing moved for too long."""
-        return not _is_passing(error) or self._clock.monotonic_s() - self._moved_s >= self._give_up_after_s / 2
-
     # --- images and events
 
     def _reach(self, step: Step, error: TransloadError | None, tried: bool = True) -> None:
@@ -386,9 +385,4 @@ class _Engine:
         if isinstance(event, (StepDone, StepFailed)):
             self._positions.pop(event.step, None)
         if isinstance(event, (StepMoved, StepDone, RunResumed)):
-            self._moved_s = self._clock.monotonic_s()
-
-
-def _is_passing(error: Unreachable) -> bool:
-    """Whether the next step may well succeed: after a server's own failure, or a request to slow down."""
-    return error.code in {"server-trouble", "too-many-requests", "stalled", "too-slow"}
+            self._troubles.moved()

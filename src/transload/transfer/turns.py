@@ -7,7 +7,8 @@ import threading
 from transload.clock import Clock
 from transload.events import Listener, RunPaused, RunResumed
 from transload.planning import BlobStep, Step
-from transload.transfer.agenda import Agenda, is_body, is_heavy
+from transload.transfer.agenda import Agenda, is_body, is_heavy, never
+from transload.transfer.lanes import BodyLanes
 from transload.transfer.limits import ByteBudget, Limits, Paused
 
 _LOOK_S = 1.0
@@ -27,20 +28,23 @@ class Turns:
         self._look_s = float("-inf")
         self._paused_s: float | None = None
 
-    def next(self, agenda: Agenda, *, heavy: bool) -> Step | None:
+    def next(self, agenda: Agenda, lanes: BodyLanes) -> Step | None:
         """The next step that may begin now; None if there is none."""
         if self._is_pause():
             return None
-        step = self._take(agenda, heavy)
+        step = self._take(agenda, lanes)
         while step is not None and not self._begins(step):
             agenda.put_back(step)
-            step = self._take(agenda, heavy)
+            step = self._take(agenda, lanes)
         self._under_way += step is not None
         return step
 
-    def _take(self, agenda: Agenda, heavy: bool) -> Step | None:
+    def _take(self, agenda: Agenda, lanes: BodyLanes) -> Step | None:
         """When a large body does not fit, small ones may: they complete images whose large ones are there."""
-        return agenda.take(heavy=heavy and not self._full["heavy"], bodies=not self._full["light"])
+        return agenda.take(
+            heavy=never if self._full["heavy"] or self._full["light"] else lanes.heavy_may_begin,
+            light=never if self._full["light"] else lanes.light_may_begin,
+        )
 
     def _begins(self, step: Step) -> bool:
         if not isinstance(step, BlobStep) or not is_body(step) or self._budget.begin(step.id, step.descriptor.size):

@@ -33,7 +33,7 @@ from transload.report.hosttotals import HostTotals
 from transload.report.result import Result
 from transload.report.tally import Tally
 from transload.transfer import ImageOutcome, Outcome
-from transload.transfer.agenda import Agenda, is_body
+from transload.transfer.agenda import Agenda, always, is_body, never
 
 SOURCE = "mcr.microsoft.com"
 TARGET = "registry.plant-7.example:5000"
@@ -222,7 +222,7 @@ class Replay:
         return max(own, key=lambda step: step.descriptor.size).id
 
     def _take(self) -> Iterator[Event]:
-        while (step := self._agenda.take(heavy=len(self._moving) < BODIES)) is not None:
+        while (step := self._agenda.take(heavy=always if len(self._moving) < BODIES else never)) is not None:
             size = step.descriptor.size if isinstance(step, BlobStep) else 600
             yield StepStarted(step.id, "", step.label, size)
             if is_body(step):

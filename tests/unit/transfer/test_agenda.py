@@ -8,17 +8,19 @@ from hypothesis import strategies as st
 from transload.oci import Descriptor, Digest, Name
 from transload.oci.mediatype import OCI_LAYER_GZIP
 from transload.planning import BlobStep, ManifestStep, Step
-from transload.transfer.agenda import LIGHT_BYTES, Agenda, is_heavy
+from transload.transfer.agenda import LIGHT_BYTES, Agenda, always, is_heavy, never
 
 DIGEST = Digest.of(b"")
 
 
-def blob(number: int, size: int = 1, after: int | None = None, mounted: bool = False) -> BlobStep:
+def blob(
+    number: int, size: int = 1, after: int | None = None, *, mounted: bool = False, source: str = "store"
+) -> BlobStep:
     origin = "origin" if mounted or after is not None else None
     return BlobStep(
         id=number,
         descriptor=Descriptor(OCI_LAYER_GZIP, DIGEST, size),
-        source_store="store",
+        source_store=source,
         source_repository="from",
         repository="to",
         origin=origin,
@@ -58,7 +60,7 @@ def test_every_step_is_settled_once_and_never_before_what_it_needs(steps: list[S
     running: list[Step] = []
     while agenda.open:
         heavy = choice.random() < 0.7
-        step = agenda.take(heavy=heavy)
+        step = agenda.take(heavy=always if heavy else never)
         if step is not None:
             assert heavy or not is_heavy(step)
             assert step.id not in begun | settled
@@ -94,14 +96,14 @@ def test_the_biggest_body_comes_first(sizes: list[int]) -> None:
 
 def test_what_is_quick_comes_before_bodies_and_light_ones_do_not_wait_for_heavy_ones() -> None:
     agenda = Agenda([blob(0, LIGHT_BYTES + 1), blob(1, LIGHT_BYTES), blob(2, mounted=True), manifest(3), blob(4, 1)])
-    taken = [agenda.take(), agenda.take(), agenda.take(heavy=False), agenda.take(), agenda.take(heavy=False)]
+    taken = [agenda.take(), agenda.take(), agenda.take(heavy=never), agenda.take(), agenda.take(heavy=never)]
     assert [step.id for step in taken if step] == [2, 3, 1, 0, 4]
     assert agenda.take() is None
 
 
 def test_heavy_bodies_can_be_left() -> None:
     agenda = Agenda([blob(0, LIGHT_BYTES + 1)])
-    assert agenda.take(heavy=False) is None
+    assert agenda.take(heavy=never) is None
     assert agenda.take() is not None
 
 
@@ -120,3 +122,12 @@ def test_a_mount_waits_for_the_copy_but_survives_its_failure() -> None:
     assert last.id == 3
     agenda.done(last)
     assert agenda.open == 0
+
+
+def test_bodies_of_a_source_that_is_full_leave_others_in_front() -> None:
+    heavy = [blob(0, LIGHT_BYTES + 3), blob(1, LIGHT_BYTES + 2, source="b")]
+    agenda = Agenda([*heavy, blob(2, 5), blob(3, 4, source="b")])
+    assert (agenda.bodies_ready(), agenda.bodies_ready("b"), agenda.bodies_ready("c")) == (4, 2, 0)
+    taken = [agenda.take(heavy="b".__eq__, light="b".__eq__) for _ in range(3)]
+    assert [step and step.id for step in taken] == [1, 3, None]
+    assert agenda.is_ready
