@@ -11,7 +11,7 @@ from transload.errors import TransloadError, UsageError
 from transload.events import ActivityListener
 from transload.oci import Name
 from transload.planning.ages import by_created_field, too_young_or_old
-from transload.planning.planner import Refuse
+from transload.planning.planner import Refuse, refuse_none
 from transload.planning.survey import Surveyed
 from transload.ports import Source
 from transload.threads import Cancellation
@@ -62,6 +62,8 @@ def refuse_by_rule(
     job: Job, sources: Mapping[str, Source], cancellation: Cancellation, trusting: Trusting | None = None
 ) -> Refuse:
     """Which images the policy of `job` refuses, and which of the others are too young or too old."""
+    if trusting is None and not job.ages.are_limited:
+        return refuse_none
 
     def refuse(surveyed: Sequence[Surveyed]) -> Mapping[Name, TransloadError]:
         refused = trusting.refuse(surveyed) if trusting else {}

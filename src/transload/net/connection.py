@@ -251,3 +251,19 @@ def pool_classes(stall_timeout_s: float, watch: Watch) -> dict[str, type[HTTPCon
         "http": type("PatientPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
         "https": type("PatientSecurePool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),
     }
+
+
+def connect_one_more(pool: HTTPConnectionPool, timeout_s: float) -> None:
+    """Open a connection besides those that are idle in the pool. If that fails, the next request will say why."""
+    idle, connection = [], pool._get_conn()
+    while connection.is_connected:  # the pool gives those that were used last first
+        idle.append(connection)
+        connection = pool._get_conn()
+    try:
+        connection.timeout = timeout_s
+        connection.connect()
+    except (exceptions.HTTPError, OSError, http.client.HTTPException):
+        connection.close()
+    finally:
+        for each in (connection, *idle):
+            pool._put_conn(each)

@@ -23,7 +23,7 @@ from transload.events import HostListener, ignore
 from transload.net.address import Origin, Url, redacted, redirect_target
 from transload.net.backoff import RETRIED
 from transload.net.certificate import Certificate, shown_by
-from transload.net.connection import pool_classes
+from transload.net.connection import connect_one_more, pool_classes
 from transload.net.flight import Flight, Watch
 from transload.net.host import CROWDED, RESTING, Host, Trial
 from transload.net.messages import Answer, Gauge, HttpRequest, Reply
@@ -75,7 +75,7 @@ class Http:
         self._hosts: dict[Origin, Host] = {}
         self._managers: dict[tuple[Circle | None, str | None], PoolManager] = {}
         self._schemes: dict[str, Origin] = {}
-        self._probing = threading.Lock()
+        self._probing: dict[str, threading.Lock] = {}
         self._listen = listen
         self._watch = Watch(self.settings, clock, self.cancellation)
         self.pace = Pace(self.settings.limits, clock, self.cancellation)
@@ -124,10 +124,22 @@ class Http:
             return plain
         if not secure.is_loopback:
             return secure
-        with self._probing:
+        with self._probing.setdefault(host, threading.Lock()):  # a single operation on a dict
             if host not in self._schemes:
                 self._schemes[host] = self._spoken(secure, plain)
             return self._schemes[host]
+
+    def connect_ahead(self, origin: Origin) -> None:
+        """Open one more connection for a request that is to come. If that fails, the request will say why.
+
+        Behind a proxy nothing is opened: urllib3 makes tunnels for requests only.
+        """
+        if self._proxy(origin) is not None:
+            return
+        pool = self._manager(origin, origin).connection_from_host(origin.host, origin.port, origin.scheme)
+        kind = Kind("GET", "connection", "small")
+        with self._watch.flight(self._host(origin).patience, kind) as flight, self._watch.sending(flight):
+            connect_one_more(pool, self.settings.connect_timeout_s)
 
     def _spoken(self, secure: Origin, plain: Origin) -> Origin:
         try:
@@ -362,7 +374,7 @@ class Http:
 
     def _new_manager(self, circle: Circle | None, proxy: str | None) -> PoolManager:
         context = None if circle is None else watched(self._trust.context(circle), self._watch)
-        size = 2 * self.settings.slots + 2
+        size = 3 * self.settings.slots + 2  # as many as `admits` allows in all lanes
         manager: PoolManager
         if proxy is None:
             manager = PoolManager(_POOLS, maxsize=size, ssl_context=context)

@@ -37,7 +37,8 @@ class NetSettings:
 
     `ca_files` are trusted besides the system's authorities. `certificate_folders` are the `certs.d` folders of docker
     and podman. `allow_realms` names token servers on other hosts that may get a registry's password. `proxies` has the
-    keys `http`, `https` and `all`. `slots_per_host` limits the requests under way at one host. `attempts` is how often
+    keys `http`, `https` and `all`. `slots_per_host` limits the requests under way at one host; of 8 and more,
+    there may be twice as many if most of them are small. `attempts` is how often
     a small request is made at least, if the host works otherwise. `give_up_after_s` is how long a host may give no
     useful answer; a body that moves less than `min_rate` bytes a second, over a minute, is not useful. `limits` is how
     fast bodies may move.

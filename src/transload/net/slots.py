@@ -19,6 +19,9 @@ from transload.values import define
 Lane = Literal["small", "read", "write"]
 RESERVED = 2
 """Slots that are kept free for small requests, where there are more than these."""
+_MANY = 8
+"""From so many slots on, twice as many requests may be under way if most of them are small: over a long wire, small
+requests do nothing but wait."""
 _LOOK_S = 0.5
 _GROWTH = 0.25
 
@@ -43,11 +46,11 @@ def admits(lane: Lane, busy: Busyness, slots: int) -> bool:
     Bodies take at most `slots - RESERVED` in each direction. Reads and writes have separate limits: a copy within one
     registry holds one of each, and with a common limit all copies could wait for one another.
     """
-    kept = min(RESERVED, slots - 1)
+    kept, most = min(RESERVED, slots - 1), 2 * slots if slots >= _MANY else slots
     if lane == "small":
-        return busy.small < max(kept, slots - max(busy.read, busy.write))
+        return busy.small < max(kept, most - max(busy.read, busy.write))
     bodies = busy.read if lane == "read" else busy.write
-    return bodies < slots - kept and bodies + busy.small < slots
+    return bodies < slots - kept and bodies + busy.small < most
 
 
 class Slots:

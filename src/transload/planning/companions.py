@@ -166,7 +166,7 @@ class Companions:
         """The tags of cosign that there are for this digest."""
         repository = item.source.repository
         key = ("tags", item.source_store, repository)
-        listed = self._once(key, partial(self._unless_refused, source, key, lambda: _cosign_tags(source, repository)))
+        listed = self._listed(source, item)
         wanted = [Name(repository, tag) for tag in sorted(companion_tags(digest))]
         if listed is not None:
             return tuple(name for name in wanted if name.tag in listed)
@@ -174,6 +174,16 @@ class Companions:
             self._unless_refused, source, ("tag", *key[1:]), lambda: [name for name in wanted if _is(source, name)]
         )
         return tuple(self._once((*key, digest), ask))
+
+    def list_tags(self, source: Source, item: Item) -> None:
+        """Ask for the list of tags that `of` needs, before the image is known. Raises what asking raises."""
+        if self._mode is not Referrers.UNASKED and source.refers is not None:
+            self._listed(source, item)
+
+    def _listed(self, source: Source, item: Item) -> frozenset[str] | None:
+        repository = item.source.repository
+        key = ("tags", item.source_store, repository)
+        return self._once(key, partial(self._unless_refused, source, key, lambda: _cosign_tags(source, repository)))
 
     def _unless_refused(self, source: Source, about: tuple[str, ...], ask: Callable[[], Value]) -> Value:
         """The answer. Where nobody demands companions, trouble is not waited for, nor provoked by the next image.
@@ -185,17 +195,23 @@ class Companions:
         kind = about[:2]
         with self._lock:
             first = self._first.setdefault(kind, threading.Lock())
-        with contextlib.nullcontext() if kind in self._answered else first:
-            for refused in (kind, about):
-                if refused in self._refused:
-                    raise self._refused[refused]
-            try:
-                answer = _hastily(source, ask)
-            except _FOR_ALL as error:
-                self._refused.setdefault(kind if isinstance(error, Unreachable) else about, as_result(error))
-                raise
-            self._answered.add(kind)
-            return answer
+        with first:
+            if kind not in self._answered:  # else those that waited for the first answer ask at the same time now
+                return self._noted(source, kind, about, ask)
+        return self._noted(source, kind, about, ask)
+
+    def _noted(self, source: Source, kind: tuple[str, ...], about: tuple[str, ...], ask: Callable[[], Value]) -> Value:
+        """The answer, unless there is none for this, or for all. Notes which it is."""
+        for refused in (kind, about):
+            if refused in self._refused:
+                raise self._refused[refused]
+        try:
+            answer = _hastily(source, ask)
+        except _FOR_ALL as error:
+            self._refused.setdefault(kind if isinstance(error, Unreachable) else about, as_result(error))
+            raise
+        self._answered.add(kind)
+        return answer
 
     def _read(self, source: Source, item: Item, name: Name) -> Node:
         def fetch(wanted: Name) -> Manifest:

@@ -7,18 +7,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from attrs import evolve
 
 from transload.errors import AccessDenied, CorruptError, Refused, TargetConflict, TransloadError
-from transload.events import ActivityListener, Counting, ignore
+from transload.events import ActivityListener, ignore
 from transload.oci import Name
 from transload.planning.availability import check_local_sources, stays_elsewhere
+from transload.planning.bothsides import ask_both
 from transload.planning.drafting import draft
 from transload.planning.plan import Plan, Requests
 from transload.planning.request import Request
 from transload.planning.survey import Surveyed, Surveyor
 from transload.planning.targetcontent import Elsewhere, Known, TargetContent, ask_holdings
 from transload.ports import Asks, NotesReferrers, RequestCosts, Source, Target
-from transload.threads import Cancellation, in_parallel
+from transload.threads import Cancellation
 
-THREADS = 16
+THREADS = 32  # questions to each side at a time: over a long wire, they do nothing but wait
 
 Refuse = Callable[[Sequence[Surveyed]], Mapping[Name, TransloadError]]
 """Which images a rule keeps out, by their names at the target, and why.
@@ -47,7 +48,8 @@ def make_plan(
     """Find out what has to be done so that `target` holds every item of `request`.
 
     `known` and `elsewhere` are hints (an earlier run, an inventory): they are used only if the target confirms them.
-    Images that `refuse` names fail with its errors, and nothing is planned for them.
+    Images that `refuse` names fail with its errors, and nothing is planned for them; with another rule than
+    `refuse_none`, nothing is asked about an image that is wasted if it is refused.
     `sources` maps each item's `source_store` to a store. An error with one image at its source becomes that image's
     `error`. Raises errors of the target (`Unreachable`, `CredentialsRejected`, …), `TargetConflict` when one target
     name is wanted with different content, and `Interrupted` when cancelled. `working` gets the progress of the
@@ -56,12 +58,21 @@ def make_plan(
     cancellation = cancellation or Cancellation()
     before = asked_so_far(sources.values(), target)
     surveyor = Surveyor(request, sources, target)
-    survey = Counting(working, "surveying", len(request.items)).around(surveyor.survey)
-    surveyed = in_parallel(survey, request.items, threads, cancellation)
+    answers = ask_both(
+        surveyor,
+        request.items,
+        sources,
+        target,
+        eager=refuse is refuse_none,
+        threads=threads,
+        cancellation=cancellation,
+        working=working,
+    )
+    surveyed = answers.surveyed
     _check_conflicts(surveyed)
     surveyed = _without(surveyed, refuse(surveyed))
     wrong = surveyor.completeness.wrong if surveyor.completeness else None
-    holdings = ask_holdings(surveyed, target, known, elsewhere, threads, cancellation, working, wrong)
+    holdings = ask_holdings(surveyed, target, known, elsewhere, threads, cancellation, working, wrong, answers.fresh)
     stays = stays_elsewhere(request, sources)
     surveyed = check_local_sources(surveyed, holdings, sources, stays)
     request_costs_of = {locator: source.request_costs for locator, source in sources.items()}

@@ -5,6 +5,7 @@ An unchanged image costs one request to each side: the target is asked first, an
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Mapping
 
@@ -136,8 +137,15 @@ class Surveyor:
 
     def survey(self, item: Item) -> Surveyed:
         """Ask both sides about one item. The answer contains errors of the source; raises errors of the target."""
+        return self.compare(item, self.ask_target(item))
+
+    def ask_target(self, item: Item) -> Descriptor | None:
+        """What the target has under the wanted name. Raises errors of the target."""
         with at_side("target"):
-            at_target = self._at_target(item)
+            return self._at_target(item)
+
+    def compare(self, item: Item, at_target: Descriptor | None) -> Surveyed:
+        """The same as `survey`, when the target has been asked."""
         try:
             with at_side("source"):
                 surveyed = self._compare(item, at_target)
@@ -151,6 +159,15 @@ class Surveyor:
                 self._down.setdefault(item.source_store, error)
             self._share_of(item).settle(0)
             return Surveyed(item=item, at_target=at_target, error=error)
+
+    def may_be_missing(self, item: Item) -> bool:
+        """Whether it is no surprise if the source lacks an item."""
+        return item.optional or self._request.allow_missing
+
+    def list_companions(self, item: Item) -> None:
+        """Ask the source for the list of tags in which companions of an image are looked for, and keep it."""
+        with contextlib.suppress(TransloadError):  # the survey of the image asks again, and tells
+            self._companions.list_tags(self._source(item), item)
 
     def _at_target(self, item: Item, image_digest: Digest | None = None) -> Descriptor | None:
         """What the target has under the wanted name. Without a tag, `image_digest` is the image's future digest."""

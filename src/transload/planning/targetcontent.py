@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from functools import partial
 from itertools import islice
 
@@ -12,6 +12,7 @@ from transload.errors import AccessDenied, NotFound, at_side
 from transload.events import ActivityListener, Counting, ignore
 from transload.graph import Node, walk
 from transload.oci import Descriptor, Digest, Name
+from transload.planning.bothsides import is_fresh
 from transload.planning.survey import Surveyed
 from transload.ports import Target
 from transload.threads import Cancellation, in_parallel
@@ -55,15 +56,19 @@ def ask_holdings(
     cancellation: Cancellation,
     working: ActivityListener = ignore,
     wrong: Set[tuple[str, Digest]] | None = None,
+    told: Mapping[str, bool] | None = None,
 ) -> TargetContent:
     """Ask the target about every child manifest and blob that a surveyed image needs.
 
     A repository that does not exist holds nothing, and is only asked for what `known` remembers. If a child manifest
     is there, everything below it is there too: registries check this when they take a manifest. If that is not
-    believed, `wrong` are the manifests known to be damaged, and everything is asked for.
+    believed, `wrong` are the manifests known to be damaged, and everything is asked for. `told` says of repositories
+    whether they exist, as far as that was asked.
     """
     moving = [image for image in surveyed if image.root is not None or image.extras]
-    fresh = _fresh_repositories(moving, target, threads, cancellation) if target.blobs_per_repository else frozenset()
+    fresh = frozenset[str]()
+    if target.blobs_per_repository:
+        fresh = _fresh_repositories(moving, target, threads, cancellation, told or {})
     holdings = TargetContent(target.blobs_per_repository)
 
     def ask(wanted: Iterable[tuple[str, Descriptor]]) -> frozenset[tuple[str, Digest]]:
@@ -109,21 +114,18 @@ def needed(image: Surveyed) -> Iterator[tuple[Node, bool]]:
 
 
 def _fresh_repositories(
-    moving: Iterable[Surveyed], target: Target, threads: int, cancellation: Cancellation
+    moving: Iterable[Surveyed],
+    target: Target,
+    threads: int,
+    cancellation: Cancellation,
+    told: Mapping[str, bool],
 ) -> frozenset[str]:
     existing = {image.item.target.repository for image in moving if image.at_target is not None}
-    unsure = sorted({image.item.target.repository for image in moving} - existing)
-
-    def is_fresh(repository: str) -> bool:
-        try:
-            next(iter(target.tags(repository)), None)
-        except (NotFound, AccessDenied):
-            return True
-        return False
-
-    with at_side("target"):
-        answers = in_parallel(is_fresh, unsure, threads, cancellation)
-    return frozenset(repository for repository, fresh in zip(unsure, answers, strict=True) if fresh)
+    unsure = {image.item.target.repository for image in moving} - existing
+    asked = sorted(unsure - told.keys())
+    answers = in_parallel(partial(is_fresh, target), asked, threads, cancellation)
+    fresh = {**dict(zip(asked, answers, strict=True)), **told}
+    return frozenset(repository for repository in unsure if fresh[repository])
 
 
 def _companion_tags(

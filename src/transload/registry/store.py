@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from transload.errors import AccessDenied, DigestMismatch, LimitExceeded, LoginMissing, ReferenceInvalid, Refused, Side
+from transload.errors import (
+    AccessDenied,
+    DigestMismatch,
+    LimitExceeded,
+    LoginMissing,
+    ReferenceInvalid,
+    Refused,
+    Side,
+    TransloadError,
+)
 from transload.limits import LIST_ENTRIES, LIST_PAGE_BYTES
 from transload.login import Login
 from transload.net.address import Origin
@@ -106,6 +116,11 @@ class RegistryStore:
     def origin(self) -> Origin:
         """Scheme, host and port that are asked. Raises `Unreachable` for a loopback port where nothing listens."""
         return self._api.origin
+
+    def connect_ahead(self) -> None:
+        """Open one more connection for a question that is to come. Does not raise; trouble shows with the question."""
+        with contextlib.suppress(TransloadError):  # the first question says more
+            self._api.http.connect_ahead(self._api.origin)
 
     @property
     def requests_sent(self) -> Asked:

@@ -1,0 +1,186 @@
+"""Asks both sides about all wanted images at the same time: each side has its own questions, and waits only for itself.
+
+Over a long wire time is counted in round trips. So connections to the source are opened while the target answers, and
+what must be asked anyway is asked as soon as that is certain: if the target has no image under the wanted names, it is
+asked whether the repository is new while the source gives the manifest and its list of tags.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Protocol
+
+from attrs import field
+
+from transload.allowance import threads_affordable
+from transload.errors import AccessDenied, Interrupted, NotFound, at_side
+from transload.events import ActivityListener, Counting
+from transload.oci import Descriptor
+from transload.planning.request import Item
+from transload.planning.survey import Surveyed, Surveyor
+from transload.ports import Source, Target
+from transload.threads import Cancellation, TaskGroup
+from transload.values import define, frozen
+
+_LOOK_S = 0.5
+_CONNECTIONS = 32  # opened ahead at most
+
+
+class ConnectsAhead(Protocol):
+    """A store at the end of a wire, where a connection may be opened before it is needed (`connect_ahead`)."""
+
+    def connect_ahead(self) -> None:
+        """Open one more connection for a question that is to come. Does not raise; trouble shows with the question."""
+        ...
+
+
+@frozen
+class Answers:
+    """What both sides said: the images in the order of the request, and which repositories are new to the target.
+
+    A repository that is not in `fresh` was not asked about.
+    """
+
+    surveyed: list[Surveyed]
+    fresh: Mapping[str, bool]
+
+
+@define
+class _Lane:
+    """The questions to one side."""
+
+    waiting: deque[Callable[[], None]] = field(factory=deque)
+    busy: int = 0
+
+
+def ask_both(
+    surveyor: Surveyor,
+    items: Sequence[Item],
+    sources: Mapping[str, Source],
+    target: Target,
+    *,
+    eager: bool,
+    threads: int,
+    cancellation: Cancellation,
+    working: ActivityListener,
+) -> Answers:
+    """Survey every item, with up to `threads` questions to each side at a time. Raises as `Surveyor.survey` does.
+
+    `eager` allows questions that are wasted if a rule keeps an image out.
+    """
+    asking = _Asking(surveyor, items, target, eager=eager, threads=threads, working=working)
+    return asking.run(sources, cancellation)
+
+
+class _Asking:
+    def __init__(
+        self,
+        surveyor: Surveyor,
+        items: Sequence[Item],
+        target: Target,
+        *,
+        eager: bool,
+        threads: int,
+        working: ActivityListener,
+    ) -> None:
+        self._surveyor = surveyor
+        self._items = items
+        self._target = target
+        self._eager = eager
+        self._threads = threads
+        self._counting = Counting(working, "surveying", len(items))
+        self._changed = threading.Condition()
+        self._to_target, self._to_source = _Lane(), _Lane()
+        self._surveyed: dict[int, Surveyed] = {}
+        self._fresh: dict[str, bool] = {}
+        self._unsure = Counter(item.target.repository for item in items)
+        self._open = len(items)
+
+    def run(self, sources: Mapping[str, Source], cancellation: Cancellation) -> Answers:
+        for number, item in enumerate(self._items):
+            self._to_target.waiting.append(partial(self._ask_target, number, item))
+        staff = threads_affordable(min(2 * self._threads, 3 * len(self._items)))
+        if staff > 1:
+            self._connect_ahead(sources, min(staff // 2, _CONNECTIONS))
+        with TaskGroup(cancellation) as group:
+            group.staff(staff, self._work, group.cancellation)
+        if len(self._surveyed) < len(self._items):
+            raise Interrupted("interrupted")
+        return Answers([self._surveyed[number] for number in range(len(self._items))], self._fresh)
+
+    def _connect_ahead(self, sources: Mapping[str, Source], most: int) -> None:
+        """A source that is asked by name is asked in any case."""
+        wanted = Counter(item.source_store for item in self._items if item.source.digest is None)
+        for locator, count in wanted.items():
+            store: Source | ConnectsAhead | None = sources.get(locator)
+            if (connect := getattr(store, "connect_ahead", None)) is not None:
+                self._to_source.waiting.extend([connect] * min(count, most))
+
+    # --- threads
+
+    def _work(self, cancellation: Cancellation) -> None:
+        while (task := self._next(cancellation)) is not None:
+            lane, ask = task
+            try:
+                ask()
+            finally:
+                with self._changed:
+                    lane.busy -= 1
+                    self._changed.notify_all()
+
+    def _next(self, cancellation: Cancellation) -> tuple[_Lane, Callable[[], None]] | None:
+        with self._changed:
+            while not cancellation.cancelled:
+                for lane in (self._to_target, self._to_source):
+                    if lane.waiting and lane.busy < self._threads:
+                        lane.busy += 1
+                        return lane, lane.waiting.popleft()
+                if not self._open and not self._to_target.waiting and not self._to_target.busy:
+                    return None
+                self._changed.wait(_LOOK_S)
+            return None
+
+    # --- questions
+
+    def _ask_target(self, number: int, item: Item) -> None:
+        at_target = self._surveyor.ask_target(item)
+        is_new = at_target is None and self._is_eager_for(item)
+        with self._changed:
+            self._to_source.waiting.append(partial(self._compare, number, item, at_target))
+            if is_new:
+                self._to_source.waiting.append(partial(self._surveyor.list_companions, item))
+                self._unsure[item.target.repository] -= 1
+                if not self._unsure[item.target.repository] and self._target.blobs_per_repository:
+                    self._to_target.waiting.append(partial(self._ask_whether_fresh, item.target.repository))
+            self._changed.notify_all()
+
+    def _is_eager_for(self, item: Item) -> bool:
+        """Whether all is asked that a new image costs, before the source has said that it has it."""
+        named = item.target.tag is not None or item.source.digest is not None
+        return self._eager and named and not self._surveyor.may_be_missing(item)
+
+    def _compare(self, number: int, item: Item, at_target: Descriptor | None) -> None:
+        surveyed = self._surveyor.compare(item, at_target)
+        self._counting.add()
+        with self._changed:
+            self._surveyed[number] = surveyed
+            self._open -= 1
+            self._changed.notify_all()
+
+    def _ask_whether_fresh(self, repository: str) -> None:
+        fresh = is_fresh(self._target, repository)
+        with self._changed:
+            self._fresh[repository] = fresh
+
+
+def is_fresh(target: Target, repository: str) -> bool:
+    """Whether the target has no such repository, and so nothing in it. Raises errors of the target."""
+    with at_side("target"):
+        try:
+            next(iter(target.tags(repository)), None)
+        except (NotFound, AccessDenied):
+            return True
+        return False

@@ -1,0 +1,71 @@
+"""Round trips in sequence of a mirror, counted by wires that only cross together: no clock takes part."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from attrs import frozen
+
+from benchmarks.roundtrips import RoundTrips, timeline
+from tests.real.servers import Registry, StartRegistry
+from tests.real.vendor import store_at
+from transload.testing.releases import SeededRelease, fill_release, release
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="who is busy is read from /proc")
+
+PREFIX = "vendor"
+PROBES = (
+    2  # loopback only: a connection, and an offer of TLS to which a server of plain HTTP answers; none if it is told
+)
+
+
+@frozen
+class Way:
+    """Two registries with wires before them, and a place for what runs remember."""
+
+    source: Registry
+    target: Registry
+    folder: Path
+
+    def publish(self, made: SeededRelease) -> SeededRelease:
+        """Put a release into the source."""
+        with store_at(self.source) as store:
+            fill_release(store, made, PREFIX)
+        return made
+
+    def rounds(self, made: SeededRelease) -> int:
+        """Mirror a release; the number of round trips in sequence, without those of probing loopback hosts."""
+        servers = {"source": self.source, "target": self.target}
+        ports = {side: int(server.host.rpartition(":")[2]) for side, server in servers.items()}
+        with RoundTrips(ports, [server.process.pid for server in servers.values()]) as wires:
+            listed = self.folder / "images.txt"
+            source, target = (f"127.0.0.1:{wires.ports[side]}" for side in servers)
+            listed.write_text("".join(f"{source}/{PREFIX}/{name}:{made.tag}\n" for name in made.images))
+            words = [sys.executable, "-m", "transload", "mirror", "--quiet", listed, "--to", f"{target}/site"]
+            environment = {
+                "PATH": os.environ["PATH"],
+                "HOME": str(self.folder),
+                "PYTHONPATH": os.pathsep.join(sys.path),
+            }
+            code, said = wires.run(words, environment)
+        print("\n".join(timeline(wires.sent)))
+        assert code == 0, said
+        return wires.rounds - PROBES
+
+
+@pytest.fixture
+def way(start_registry: StartRegistry, tmp_path: Path) -> Way:
+    return Way(start_registry(), start_registry(), tmp_path)
+
+
+def test_an_unchanged_release(way: Way) -> None:
+    """1 both sides: connections; 2 the target says what its names stand for; 3 the source says the same.
+
+    The source is asked last, since for a new image it is asked for the manifest instead, which would be a request more.
+    """
+    made = way.publish(release("unchanged", 20, 1 << 20))
+    way.rounds(made)
+    assert way.rounds(made) <= 3
