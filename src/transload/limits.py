@@ -485,7 +485,7 @@ SERVED_UPLOAD_IDLE_S = 24 * 3600
 """Seconds that an upload to a folder waits for its client, over restarts of the server. Other stores keep none over a
 restart; there it is an hour."""
 
-SERVED_UPLOADS_MEMORY_BYTES = 64 << 20
+SERVED_UPLOADS_MEMORY_BYTES = 16 << 20
 """The memory that uploads use together. Above it, they go to files at once."""
 
 SERVED_TAGS = 100

@@ -19,6 +19,8 @@ from transload.server.headers import ByteRange
 from transload.server.service import Call, Service
 
 BATCH_BYTES = 1 << 20
+_LEAST_BATCH_BYTES = 64 << 10
+_BATCHES_BYTES = 8 << 20  # of all bodies that arrive at the same time
 # A client has one stall period to receive a part of this size.
 _SENDFILE_BYTES = 4 << 20
 _PAUSE_S = 1.0
@@ -133,6 +135,7 @@ async def receive(call: Call) -> AsyncIterator[bytearray]:
     stall_s = service.settings.stall_timeout_s
     pace = _Pace(stall_s)
     batch = bytearray()
+    service.arriving += 1
     try:
         while True:
             # A client that pauses must not keep a batch in memory: many clients could do so at once.
@@ -149,7 +152,8 @@ async def receive(call: Call) -> AsyncIterator[bytearray]:
             service.counts.bytes_received += len(chunk)
             pace.moved(len(chunk))
             batch += chunk
-            if len(batch) >= BATCH_BYTES:
+            del chunk
+            if len(batch) >= batch_bytes(service.arriving):
                 full, batch = batch, bytearray()
                 yield full
                 del full
@@ -160,10 +164,21 @@ async def receive(call: Call) -> AsyncIterator[bytearray]:
         failure, cause = Unreachable("the connection broke while a body arrived"), error
     else:
         failure = None
+    finally:
+        service.arriving -= 1
     if batch:
         yield batch
     if failure:
         raise failure from cause
+
+
+def batch_bytes(bodies: int) -> int:
+    """How large a batch is while so many bodies arrive: small enough that a crowd takes no more memory than a few.
+
+    >>> batch_bytes(1), batch_bytes(64), batch_bytes(1000)
+    (1048576, 131072, 65536)
+    """
+    return max(_LEAST_BATCH_BYTES, min(BATCH_BYTES, _BATCHES_BYTES // bodies))
 
 
 class _Body:

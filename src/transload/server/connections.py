@@ -16,6 +16,7 @@ from transload.limits import SERVED_CONNECTIONS
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
+_RECEIVED_AT_ONCE_BYTES = 128 << 10  # asyncio takes twice as much: with many clients, that is much memory
 _FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nServer: transload\r\nRetry-After: 5\r\n"
     b"Content-Length: 0\r\nConnection: close\r\n\r\n"
@@ -36,6 +37,8 @@ class Connections(web.Server):
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         """Called by aiohttp: a client has connected."""
         super().connection_made(handler, transport)
+        if hasattr(transport, "max_size"):
+            transport.max_size = _RECEIVED_AT_ONCE_BYTES
         if len(self._waiting) + len(self._busy) >= self._places:
             if not self._waiting:
                 transport.write(_FULL)

@@ -25,7 +25,7 @@ from transload.server.settings import ServeSettings
 from transload.signals import HANGUP, ending
 from transload.threads import begin
 
-_READ_BUFFER_BYTES = 1 << 20
+_READ_BUFFER_BYTES = 64 << 10  # aiohttp keeps twice as much of each body that arrives faster than it is taken
 _KEEPALIVE_S = 75.0
 _HANDSHAKE_TIMEOUT_S = 10.0
 _BACKLOG = 128  # connections that the system keeps until they are accepted
