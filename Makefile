@@ -57,8 +57,13 @@ check: $(VENV)/ready
 	$(BIN)/ruff format --check src tests benchmarks tools
 	$(BIN)/mypy
 
-bench: $(VENV)/ready servers
-	$(BIN)/python -m benchmarks
+# Some fifteen minutes; `make bench BENCH=--full` measures everything, `BENCH=--help` says what there is to choose from.
+bench: $(VENV)/bench servers
+	$(BIN)/python -m benchmarks $(BENCH)
+
+$(VENV)/bench: $(VENV)/ready
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --group bench
+	@touch $@
 
 format: $(VENV)/ready
 	$(BIN)/ruff check --fix src tests benchmarks tools

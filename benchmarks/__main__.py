@@ -1,92 +1,198 @@
-"""`python -m benchmarks`: measures, prints the table as it grows, and writes .bench/results.json."""
+"""`python -m benchmarks`: measures transload beside every tool of the field that is installed here.
+
+Each scene copies the same images between two registries of its own on this machine, with a wire in between, tool after
+tool, and looks afterwards whether everything arrived. The table grows while it runs; tables, samples and plots are
+written into the folder after each scene. A scene that fails is reported, and the next one runs.
+"""
 
 from __future__ import annotations
 
 import argparse
 import compileall
+import contextlib
+import os
 import shutil
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import transload
-from benchmarks import airgap, content, figures, scenes
-from benchmarks.contenders import installed
-from benchmarks.figures import Figure
-from benchmarks.scenes import Bench
-from benchmarks.site import Site
+from attrs import frozen
 
-MIB = 1 << 20
-NAMES = (
-    *("months", "requests", "layer", "wire", "starting", "serving", "layouts"),
-    *("packing", "packed-layer", "pushing", "differential", "resuming"),
+import transload
+from benchmarks import airgap, peers, profiles, scenes, serving, small
+from benchmarks.contenders import installed
+from benchmarks.figures import Figure, table
+from benchmarks.race import Bench
+from benchmarks.report import Report, surroundings
+
+NEEDED = ("docker-registry", "curl")
+UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+@frozen
+class Scene:
+    """A scene by name: the wire that it is about, whether it runs unless it is asked for, what it does."""
+
+    name: str
+    run: Callable[[Bench], Iterator[Figure]]
+    profile: str = "loopback"
+    usual: bool = True
+
+    @property
+    def told(self) -> str:
+        """Its first line."""
+        return (self.run.__doc__ or "").strip().splitlines()[0]
+
+
+SCENES = (
+    Scene("release", scenes.months),
+    Scene("requests", scenes.requests),
+    Scene("lan", scenes.lan, "lan"),
+    Scene("far-source", scenes.far_source, "far"),
+    Scene("far-both", scenes.far_both, "far"),
+    Scene("far-layer", scenes.far_layer, "far"),
+    Scene("satellite", scenes.satellite, "satellite"),
+    Scene("flaky", scenes.flaky, "flaky"),
+    Scene("tls", scenes.tls),
+    Scene("serving", serving.serving),
+    Scene("large", scenes.large),
+    Scene("blobs", small.blobs),
+    Scene("images", small.growing_images),
+    Scene("layers", small.growing_layers),
+    Scene("many", small.many, usual=False),
+    Scene("starting", serving.starting, usual=False),
+    Scene("layouts", serving.layouts, usual=False),
+    Scene("packing", airgap.packing, usual=False),
+    Scene("packed-layer", airgap.packed_layer, usual=False),
+    Scene("pushing", airgap.pushing, usual=False),
+    Scene("differential", airgap.differential, usual=False),
+    Scene("resuming", airgap.resuming, usual=False),
 )
 
 
-def main() -> int:
-    options = _options()
-    for program in ("docker-registry", "skopeo", "curl"):
-        if not installed(program):
-            print(f"{program} is not installed; apt-get install {program}", file=sys.stderr)
-            return 2
+def main(words: list[str] | None = None) -> int:
+    """Run what is asked for; 0 if every scene ran, 1 if one failed, 2 if nothing can be measured here."""
+    options = parser().parse_args(words)
+    if options.list:
+        listed()
+        return 0
+    if missing := [program for program in NEEDED if not installed(program)]:
+        print(f"cannot measure without {' and '.join(missing)}: apt-get install {' '.join(missing)}", file=sys.stderr)
+        return 2
     # As installed from a wheel; an environment that forbids bytecode would have every start compile everything.
     compileall.compile_dir(Path(transload.__file__).parent, quiet=1)
+    here, absent = peers.present(options.peers)
     folder = options.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
+    bench = Bench(
+        folder,
+        tuple(here),
+        rounds=options.rounds,
+        full=options.full,
+        quick=options.quick,
+        layout=options.layout,
+        sizes=options.sizes,
+    )
+    report = Report(folder, surroundings(here, absent), samples=bench.samples, failures=bench.failures)
+    print(", ".join(f"{name} {value}" for name, value in report.about.items()), flush=True)
     began_s = time.monotonic()
-    found: list[Figure] = []
-    about = figures.surroundings()
-    print(", ".join(f"{name} {value}" for name, value in about.items()), flush=True)
-    for scene in _scenes(options, folder):
-        for figure in scene:
-            found.append(figure)
-            print(f"  {figure.name}: {figure.ours}  {figure.theirs}  {figure.ratio or ''} {figure.reach}", flush=True)
-    print("\n" + figures.table(found))
-    about["rounds"] = str(options.rounds)
-    figures.write(folder / "results.json", found, about)
-    shutil.rmtree(folder / "work", ignore_errors=True)
-    print(f"\n{time.monotonic() - began_s:.0f} s; {folder / 'results.json'}")
-    return 0
+    failed = [scene.name for scene in chosen(options) if not _ran(scene, bench, report)]
+    print("\n" + table(report.figures))
+    print(f"\n{time.monotonic() - began_s:.0f} s; {folder / 'results.md'}, {folder / 'results.json'}")
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
 
 
-def _scenes(options: argparse.Namespace, folder: Path) -> Iterator[Iterator[Figure]]:
-    images, size = (8, 20 * MIB) if options.quick else (content.IMAGES, content.RELEASE_BYTES)
-    layer = (64 if options.quick else 1024) * MIB
-    goods = content.opened(options.layout) if options.layout else content.seeded(folder, size, images)
-    work = folder / "work"
-    bench = Bench(work, goods, Site.filled(work / "releases", goods), options.rounds)
-
-    def huge() -> content.Goods:
-        return content.one_layer(folder, layer)
-
-    known: dict[str, Callable[[], Iterator[Figure]]] = {
-        "months": lambda: scenes.months(bench),
-        "requests": lambda: scenes.requests(bench),
-        "layer": lambda: scenes.one_layer(bench, huge()),
-        "wire": lambda: scenes.long_wire(bench),
-        "starting": lambda: scenes.starting(bench),
-        "serving": lambda: scenes.serving(bench, huge()),
-        "layouts": lambda: scenes.layouts(bench),
-        "packing": lambda: airgap.packing(bench),
-        "packed-layer": lambda: airgap.packed_layer(bench, huge()),
-        "pushing": lambda: airgap.pushing(bench),
-        "differential": lambda: airgap.differential(bench),
-        "resuming": lambda: airgap.resuming(bench),
-    }
-    return (known[name]() for name in options.only or NAMES)
+def chosen(options: argparse.Namespace) -> list[Scene]:
+    """The scenes that are asked for: by name, by the wire, or those that are usual."""
+    if options.scene:
+        found = [scene for scene in SCENES if scene.name in options.scene]
+    else:
+        found = [scene for scene in SCENES if scene.usual or options.full]
+    return [scene for scene in found if not options.profile or scene.profile in options.profile]
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--layout", type=Path, help="an OCI layout with two releases, instead of the seeded ones")
-    parser.add_argument("--folder", type=Path, default=Path(".bench"), help="where everything is kept (.bench)")
-    parser.add_argument("--rounds", type=int, help="how often the timed scenes are repeated (5; 1 with --quick)")
-    parser.add_argument("--quick", action="store_true", help="a smoke test under a minute: small content, one round")
-    parser.add_argument("--only", action="append", choices=NAMES, help="this scene (repeatable)")
-    options = parser.parse_args()
-    options.rounds = options.rounds or (1 if options.quick else 5)
-    return options
+def listed() -> None:
+    """What there is to choose from."""
+    print("scenes (those with * run only with --full or by name):")
+    for scene in SCENES:
+        print(f"  {scene.name + ('' if scene.usual else ' *'):16}{scene.told}")
+    print("wires:")
+    for profile in profiles.PROFILES.values():
+        print(f"  {profile.name:16}{profile.told}")
+    print("tools:")
+    here, absent = peers.present()
+    for name in here:
+        print(f"  {name:16}{here[name]}")
+    for name in absent:
+        print(f"  {name:16}absent")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    made = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    made.add_argument("--list", action="store_true", help="say which scenes, wires and tools there are, and stop")
+    made.add_argument("--scene", action="append", choices=[each.name for each in SCENES], help="only this (repeatable)")
+    made.add_argument(
+        "--profile", action="append", choices=list(profiles.PROFILES), help="only scenes on this wire (repeatable)"
+    )
+    made.add_argument("--peers", type=_names, default=(), help="only these tools: skopeo,crane; or none")
+    made.add_argument("--rounds", type=int, help="how often each scene is repeated (1 to 9 by scene)")
+    made.add_argument("--sizes", type=_sizes, default=(), help="sizes of the scene `layers`: 1K,64M,10G")
+    made.add_argument("--full", action="store_true", help="every scene, twice as often, to 2,000 images and 10 GiB")
+    made.add_argument("--quick", action="store_true", help="a smoke test: small content; ratios mean nothing")
+    made.add_argument("--layout", type=Path, help="an OCI layout with two releases, instead of the seeded ones")
+    made.add_argument("--folder", type=Path, default=Path(".bench"), help="where everything is kept (.bench)")
+    return made
+
+
+# --- inside
+
+
+def _ran(scene: Scene, bench: Bench, report: Report) -> bool:
+    """Run one scene and write everything down, also if it fails."""
+    print(f"{scene.name}: {scene.told}", flush=True)
+    began_s, failure = time.monotonic(), ""
+    try:
+        for figure in scene.run(bench):
+            report.figures.append(figure)
+            told = f"{figure.ours}  {figure.theirs}  {figure.ratio or ''} {figure.reach}"
+            reached = {None: "", True: "reached", False: "not reached"}[figure.reached]
+            print(f"  {figure.name}: {told} {reached}", flush=True)
+    except Exception as error:  # whatever it was, the other scenes are still to be measured
+        traceback.print_exc()
+        failure = f"{scene.name}: {type(error).__name__}: {error}"
+        report.failures.append(failure)
+        report.figures.append(Figure(scene.name, "failed", f"{type(error).__name__}: see what failed"))
+    print(f"  {time.monotonic() - began_s:.0f} s", flush=True)
+    shutil.rmtree(bench.work, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        os.sync()
+    report.write()
+    return not failure
+
+
+def _names(text: str) -> tuple[str, ...]:
+    known = [peer.name for peer in peers.PEERS]
+    names = tuple(name.strip() for name in text.split(","))
+    if unknown := [name for name in names if name not in (*known, "none")]:
+        raise argparse.ArgumentTypeError(f"{unknown[0]} is unknown; there are {', '.join(known)}, none")
+    return names
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    sizes = []
+    for word in text.upper().replace("IB", "").split(","):
+        number, unit = word.strip().rstrip("KMG"), word.strip().lstrip("0123456789")
+        if not number.isdecimal() or unit not in UNITS or int(number) == 0:
+            raise argparse.ArgumentTypeError(f"{word} is not a size such as 64M")
+        sizes.append(int(number) * UNITS[unit])
+    return tuple(sizes)
 
 
 if __name__ == "__main__":

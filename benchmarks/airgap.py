@@ -16,11 +16,12 @@ from attrs import evolve, frozen
 
 from benchmarks import carriers
 from benchmarks.contenders import Command, Errand, Tool, transload
-from benchmarks.content import Goods
+from benchmarks.content import Goods, one_layer
 from benchmarks.disk import killed_at, peak_bytes
 from benchmarks.figures import Figure, compared, counted, limited
 from benchmarks.processes import Cost, measured
-from benchmarks.scenes import Bench
+from benchmarks.race import Bench
+from benchmarks.room import needs
 from benchmarks.servers import Server, registry
 from benchmarks.site import Pair, Site, asked
 
@@ -72,7 +73,7 @@ def packing(bench: Bench) -> Iterator[Figure]:
     goods, _ = bench.releases
     costs: Costs = defaultdict(list)
     sizes: dict[str, int] = {}
-    for _ in range(bench.rounds):
+    for _ in range(bench.times(5)):
         for tool in (carriers.pack, carriers.curl, carriers.cut, carriers.flushed_curl, carriers.skopeo_tar):
             with _disk(bench, bench.site) as disk:
                 costs[tool.__name__].append(disk.run(tool(disk.errand(goods))))
@@ -89,11 +90,14 @@ def packing(bench: Bench) -> Iterator[Figure]:
         yield _peak_disk(f"peak disk of packing, {name}", bench, tool)
 
 
-def packed_layer(bench: Bench, goods: Goods) -> Iterator[Figure]:
+def packed_layer(bench: Bench) -> Iterator[Figure]:
     """One image of one huge layer onto a disk: memory, and wall time beside curl."""
-    site = Site.filled(bench.folder / "packed-layer", goods)
+    layer_bytes = (64 if bench.quick else 1024) * MIB
+    needs(bench.folder, 2 * layer_bytes)
+    goods = one_layer(bench.folder, layer_bytes)
+    site = Site.filled(bench.work / "packed-layer", goods)
     costs: Costs = defaultdict(list)
-    for _ in range(max(1, bench.rounds // 2)):
+    for _ in range(bench.times(2)):
         for tool in (carriers.pack, carriers.curl):
             with _disk(bench, site) as disk:
                 costs[tool.__name__].append(disk.run(tool(disk.errand(goods))))
@@ -110,7 +114,7 @@ def pushing(bench: Bench) -> Iterator[Figure]:
     costs: Costs = defaultdict(list)
     with _disk(bench, bench.site) as disk:
         disk.run(carriers.pack(disk.errand(goods)))
-        for _ in range(bench.rounds):
+        for _ in range(bench.times(5)):
             for tool in (carriers.push, transload):
                 with bench.site.pair() as pair:
                     _lay(disk, pair)
@@ -149,7 +153,7 @@ def resuming(bench: Bench) -> Iterator[Figure]:
     """Packing is killed when half is on the disk, and run again: what is read from the source once more."""
     goods, _ = bench.releases
     shares: list[dict[str, float]] = []
-    for _ in range(max(1, bench.rounds // 2)):
+    for _ in range(bench.times(2)):
         with _disk(bench, bench.site, counted=True) as disk:
             command = carriers.pack(disk.errand(goods))
             disk.run(command)
@@ -176,7 +180,7 @@ def resuming(bench: Bench) -> Iterator[Figure]:
 @contextlib.contextmanager
 def _disk(bench: Bench, site: Site, *, counted: bool = False) -> Iterator[Disk]:
     """A fresh registry process on the site's source, a folder and a home; both are gone afterwards."""
-    place = bench.folder / "disk"
+    place = bench.work / "disk"
     shutil.rmtree(place, ignore_errors=True)
     folder, home = place / "carried", place / "home"
     for each in (folder, home):
@@ -224,7 +228,7 @@ def _members(bundle: Path) -> dict[str, int]:
 
 
 def _manifests(goods: Goods) -> dict[str, int]:
-    return {manifest.digest: len(manifest.raw) for manifest in goods.manifests().values()}
+    return {manifest.digest: len(manifest.raw) for graph in goods.graphs().values() for manifest in graph}
 
 
 def _sha256(path: Path) -> str:

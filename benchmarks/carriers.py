@@ -75,9 +75,7 @@ def _pack(errand: Errand, *more: object) -> Command:
 
 
 def _places(errand: Errand) -> dict[str, str]:
-    return {
-        blob.digest: name.repository for name, manifest in errand.goods.manifests().items() for blob in manifest.blobs
-    }
+    return {digest: repository for digest, (_, repository) in errand.goods.places().items()}
 
 
 def _then(script: str, errand: Errand, words: Sequence[object]) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""The programs that are compared: how each is told to copy the same images between the same two registries."""
+"""What a contender is; transload itself; and the floor, which moves bytes and does nothing else."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from benchmarks.content import PREFIX, TARGET_PREFIX, Goods, write_references, write_sync
+from benchmarks.content import PREFIX, TARGET_PREFIX, Goods, write_references
 
 TRANSLOAD = Path(sys.executable).with_name("transload")
 
@@ -42,33 +42,24 @@ Tool = Callable[[Errand], Command]
 
 def transload(errand: Errand) -> Command:
     """`transload mirror` with a list of references."""
+    return mirror(errand)
+
+
+def mirror(errand: Errand, *more: object) -> Command:
+    """The same with more options."""
     listed = write_references(errand.goods, errand.source, errand.home / "images.txt")
     trust = ("--ca-file", errand.authority) if errand.authority else ()
-    words = (TRANSLOAD, "mirror", "--quiet", listed, "--to", f"{errand.target}/{TARGET_PREFIX}", *trust)
+    words = (TRANSLOAD, "mirror", "--quiet", listed, "--to", f"{errand.target}/{TARGET_PREFIX}", *trust, *more)
     return Command(words, surroundings(errand.home))
-
-
-def skopeo(errand: Errand) -> Command:
-    """`skopeo sync` with a source file of the same images."""
-    secure = errand.authority is not None
-    listed = write_sync(errand.goods, errand.source, errand.home / "images.yaml", verify_tls=secure)
-    words: tuple[str, ...] = ("skopeo", "--insecure-policy", "sync", "--all", "--src", "yaml", "--dest", "docker")
-    words += (f"--dest-tls-verify={str(secure).lower()}", str(listed), f"{errand.target}/{TARGET_PREFIX}")
-    more = {"SSL_CERT_FILE": str(errand.authority)} if errand.authority else {}
-    return Command(words, {**forgetful(errand.home), **more})
 
 
 def bare_bytes(errand: Errand) -> Command:
     """The floor: every blob's bytes once from socket to socket, without hashes, manifests or mounts."""
-    blobs = errand.home / "blobs.txt"
-    lines = {
-        blob.digest: f"{blob.size} {blob.digest} {PREFIX}/{name.repository}\n"
-        for name, manifest in errand.goods.manifests().items()
-        for blob in manifest.blobs
-    }
-    blobs.write_text("".join(lines.values()))
+    listed = errand.home / "blobs.txt"
+    places = errand.goods.places().items()
+    listed.write_text("".join(f"{size} {digest} {PREFIX}/{repository}\n" for digest, (size, repository) in places))
     script = Path(__file__).with_name("bare_bytes.py")
-    return Command((sys.executable, script, blobs, errand.source, errand.target), surroundings(errand.home))
+    return Command((sys.executable, script, listed, errand.source, errand.target), surroundings(errand.home))
 
 
 def installed(program: str) -> bool:

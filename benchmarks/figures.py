@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import platform
 import statistics
-import subprocess
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from attrs import asdict, field, frozen
+from attrs import field, frozen
 
 from benchmarks.processes import Cost
-from transload import __version__
 
 
 @frozen
@@ -71,9 +64,8 @@ def counted(name: str, value: object, expected: object = None, theirs: str = "")
 
 def table(figures: Iterable[Figure]) -> str:
     """As text that is also Markdown."""
-    head = ("what", "transload", "beside it", "ratio", "to reach", "")
-    rows: list[tuple[str, ...]] = [head]
-    rows += [
+    head = ("what", "transload", "beside it", "ratio", "to reach", "reached")
+    rows = [
         (
             figure.name,
             figure.ours,
@@ -84,32 +76,14 @@ def table(figures: Iterable[Figure]) -> str:
         )
         for figure in figures
     ]
-    widths = [max(len(row[place]) for row in rows) for place in range(len(head))]
-    rows.insert(1, tuple("-" * width for width in widths))
+    return markdown(head, rows)
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table whose columns are as wide as what is in them."""
+    lines = [tuple(head), *(tuple(row) for row in rows)]
+    widths = [max(3, *(len(line[place]) for line in lines)) for place in range(len(head))]
+    lines.insert(1, tuple("-" * width for width in widths))
     return "\n".join(
-        "| " + " | ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) + " |" for row in rows
+        "| " + " | ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) + " |" for line in lines
     )
-
-
-def surroundings() -> dict[str, str]:
-    """Date, machine and versions: without them figures mean nothing."""
-    return {
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-        "transload": __version__,
-        "skopeo": _version("skopeo", "--version"),
-        "docker-registry": _version("docker-registry", "--version"),
-    }
-
-
-def write(path: Path, figures: Iterable[Figure], about: dict[str, Any]) -> None:
-    """Everything as JSON, the single samples included."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    document = {**about, "figures": [asdict(figure) for figure in figures]}
-    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
-
-
-def _version(*words: str) -> str:
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    return done.stdout.strip().rpartition(" ")[2] if done.returncode == 0 else "not installed"

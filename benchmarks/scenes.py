@@ -1,236 +1,263 @@
-"""The situations that are measured, each as a function that gives its lines of the table."""
+"""The scenes of mirroring a release over wires of all kinds, each as a function that gives its lines of the table."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
-import socket
 import statistics
-import subprocess
-import sys
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve
 
-from benchmarks.contenders import TRANSLOAD, Tool, bare_bytes, skopeo, transload
-from benchmarks.content import Goods
-from benchmarks.figures import Figure, compared, counted, limited
-from benchmarks.processes import Cost, measured
-from benchmarks.servers import Certificates, free_port, registry, wait_for
+from benchmarks import content
+from benchmarks.contenders import Command, Errand, Tool, mirror, transload
+from benchmarks.figures import Figure, counted
+from benchmarks.peers import named
+from benchmarks.profiles import FAR, FLAKY, LAN, LOOPBACK, SATELLITE, Profile
+from benchmarks.race import FLOOR, MIB, OURS, Bench, Course, Race
+from benchmarks.room import needs
 from benchmarks.site import Pair, Site, asked
-from benchmarks.slow_wire import slow_wire
 
-MIB = 1 << 20
-PYZ = Path(__file__).parents[1] / "tools" / "pyz.py"
-WIRE_ROUND_TRIP_S, WIRE_RATE = 0.040, 20e6
-
-
-@frozen
-class Bench:
-    """What all scenes share: where they work, what they copy, how often."""
-
-    folder: Path
-    goods: Goods
-    site: Site
-    rounds: int
-
-    @property
-    def releases(self) -> tuple[Goods, Goods]:
-        """The month before and the month."""
-        first, second = self.goods.tags[:2]
-        return self.goods.of(first), self.goods.of(second)
-
-    def home(self, name: str) -> Path:
-        """A folder for output."""
-        folder = self.folder / name
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
-
-
-Costs = defaultdict[tuple[str, str], list[Cost]]
+GIB = 1 << 30
 
 
 def months(bench: Bench) -> Iterator[Figure]:
-    """A cold mirror, the same again, and the next month's release on top; all tools in turn, round after round."""
+    """A cold mirror, the same again, and the next month's release on top, on loopback."""
     first, second = bench.releases
-    costs: Costs = defaultdict(list)
-    for _ in range(bench.rounds):
-        for tool in (transload, skopeo, bare_bytes):
-            with bench.site.pair() as pair:
-                costs["cold", tool.__name__].append(pair.run(tool, first))
-                if tool is bare_bytes:
-                    continue
-                pair.check(first)
-                costs["again", tool.__name__].append(pair.run(tool, first))
-                costs["next", tool.__name__].append(pair.run(tool, second))
-                pair.check(second)
-    ours = costs["cold", "transload"]
+    site = Site.filled(bench.work / "releases", bench.goods)
+    course = Course(scene="release", stages={"cold": first, "unchanged": first, "next month": second})
+    race = bench.race(site, course, bench.tools(floor=True), bench.times(9, 9))
     size = f"{len(first.names)} images, {first.size // MIB} MiB"
-    yield compared(f"cold mirror ({size})", ours, costs["cold", "skopeo"], "skopeo", 0.6)
-    yield compared("cold mirror, beside the bare bytes", ours, costs["cold", "bare_bytes"], "sockets", 1.35)
-    yield compared("unchanged re-run", costs["again", "transload"], costs["again", "skopeo"], "skopeo")
-    yield compared("next month's release on top", costs["next", "transload"], costs["next", "skopeo"], "skopeo")
-    yield compared(
-        "processor time of the cold mirror", ours, costs["cold", "skopeo"], "skopeo", of=lambda cost: cost.cpu_s
-    )
-    yield _peak("peak memory of the cold mirror", ours, costs["cold", "skopeo"])
+    yield race.beside(f"cold mirror, loopback ({size})", "cold", "skopeo" if "skopeo" in bench.peers else None, 0.6)
+    yield from _beside_all(race, "cold", "cold mirror")
+    yield race.beside("cold mirror, beside raw sockets", "cold", FLOOR)
+    yield race.beside("next month's release on top", "next month", race.best_peer("next month"), 0.75)
+    again = race.wall_s("unchanged", OURS)
+    yield _limit("unchanged, loopback", again, 0.16, "s", race.beside("", "unchanged", race.best_peer("unchanged")))
+    best = race.best_peer("cold")
+    yield race.beside("processor time of the cold mirror", "cold", best, of=lambda cost: cost.cpu_s)
+    yield race.peak("peak memory of the cold mirror", course.stages)
+    yield from race.told()
+    counting = bench.race(site, evolve(course, scene="release, counted", counting=True), bench.tools(), 1)
+    yield from counting.told()
 
 
 def requests(bench: Bench) -> Iterator[Figure]:
     """How often both registries are asked, by their own access logs."""
     first, second = bench.releases
+    site = Site.filled(bench.work / "counted", bench.goods)
+    peer = "skopeo" if "skopeo" in bench.peers else None
     counts: dict[tuple[str, str], tuple[Counter[str], Counter[str]]] = {}
-    for tool in (transload, skopeo):
-        with bench.site.pair(counted=True) as pair:
+    for name, tool in ((OURS, transload), *([(peer, named(peer))] if peer else [])):
+        with site.pair(counted=True) as pair:
             for stage, goods in (("cold", first), ("again", first), ("next", second)):
-                counts[stage, tool.__name__] = _asked_during(pair, tool, goods)
+                counts[stage, name] = _asked_during(pair, tool, goods)
             pair.check(second)
     moved = {digest: size for digest, size in second.blobs().items() if digest not in first.blobs()}
     images = len(first.names)
-    for stage, name in (("cold", "cold mirror"), ("again", "unchanged re-run"), ("next", "next month's release")):
-        ours, theirs = counts[stage, "transload"], counts[stage, "skopeo"]
-        told = f"skopeo {theirs[0].total()} + {theirs[1].total()}"
+    for stage, name in (("cold", "cold mirror"), ("again", "unchanged"), ("next", "next month's release")):
+        ours = counts[stage, OURS]
+        told = f"{peer} {counts[stage, peer][0].total()} + {counts[stage, peer][1].total()}" if peer else "no peer"
         expected = f"{images} + {images}" if stage == "again" else None
         yield counted(f"requests: {name} (source + target)", f"{ours[0].total()} + {ours[1].total()}", expected, told)
-    yield counted("blobs read: cold mirror", counts["cold", "transload"][0]["GET blob"], len(first.blobs()))
-    yield counted("blobs read: next month's release", counts["next", "transload"][0]["GET blob"], len(moved))
+    yield counted("blobs read: cold mirror", counts["cold", OURS][0]["GET blob"], len(first.blobs()))
+    yield counted("blobs read: next month's release", counts["next", OURS][0]["GET blob"], len(moved))
 
 
-def one_layer(bench: Bench, goods: Goods) -> Iterator[Figure]:
-    """One image of one huge layer, over plain HTTP and over TLS: memory, and processor time by bytes."""
-    site = Site.filled(bench.folder / "layer", goods)
-    certificates = Certificates.made_in(bench.folder / "certificates")
-    gigabytes = goods.size / 1e9
-    for name, tls in (("plain HTTP", None), ("TLS", certificates)):
-        costs: Costs = defaultdict(list)
-        for _ in range(max(1, bench.rounds // 2)):
-            for tool in (transload, skopeo):
-                with site.pair(tls=tls) as pair:
-                    costs["layer", tool.__name__].append(pair.run(tool, goods))
-                    pair.check(goods)
-        ours, theirs = costs["layer", "transload"], costs["layer", "skopeo"]
-        yield compared(f"one layer of {goods.size // MIB} MiB, {name}", ours, theirs, "skopeo")
-        yield compared(f"processor time per GB, {name}", ours, theirs, "skopeo", of=lambda cost: cost.cpu_s / gigabytes)
-        yield _peak(f"peak memory, {name}", ours, theirs)
+def large(bench: Bench) -> Iterator[Figure]:
+    """A release of 4 GiB on loopback, beside the peers and raw sockets."""
+    size = (200 * MIB) if bench.quick else 4 * GIB
+    needs(bench.folder, 2 * size)
+    goods = content.large(bench.folder, size)
+    site = Site.filled(bench.work / "large", goods)
+    race = bench.race(site, Course(scene="large", stages={"cold": goods}), bench.tools(floor=True), bench.times(1, 3))
+    title = f"cold mirror, loopback ({len(goods.names)} images, {goods.size / GIB:.1f} GiB)"
+    yield race.beside(title, "cold", race.best_peer("cold"), 0.45)
+    yield race.beside("the same, beside raw sockets", "cold", FLOOR, 1.2)
+    yield race.peak("peak memory")
+    yield from race.told()
 
 
-def long_wire(bench: Bench) -> Iterator[Figure]:
-    """The cold mirror with both registries at the end of a long wire."""
+def wire(
+    bench: Bench, source: Profile, target: Profile, scene: str, at_most_s: float | None = None
+) -> Iterator[Figure]:
+    """A cold mirror and the same again over a wire; peers run once, since they may take long."""
     first, _ = bench.releases
-    costs: Costs = defaultdict(list)
-    for _ in range(max(1, bench.rounds // 3)):
-        for tool in (transload, skopeo):
-            with bench.site.pair() as pair, _far(pair) as far:
-                costs["wire", tool.__name__].append(far.run(tool, first))
-                far.check(first)
-    name = f"cold mirror, {WIRE_ROUND_TRIP_S * 1000:.0f} ms and {WIRE_RATE / 1e6:.0f} MB/s a connection"
-    yield compared(name, costs["wire", "transload"], costs["wire", "skopeo"], "skopeo")
+    site = Site.filled(bench.work / "wire", bench.goods)
+    course = Course(scene=scene, stages={"cold": first, "unchanged": first}, source=source, target=target)
+    race = bench.race(site, course, {OURS: transload}, bench.times(3, 5))
+    peers = bench.race(site, course, {name: named(name) for name in bench.peers}, 1)
+    race.samples += peers.samples
+    race.failures |= peers.failures
+    cold = race.beside(f"cold mirror, {scene}", "cold", race.best_peer("cold"))
+    yield cold if at_most_s is None else _limit(cold.name, race.wall_s("cold", OURS), at_most_s, "s", cold)
+    yield _connections(race, "cold")
+    if source.round_trip_s >= 0.01 and not source.reset_share:
+        start_s = _start_s(bench)
+        trips = (race.wall_s("unchanged", OURS) - start_s) / source.round_trip_s
+        wanted = 8 if source is FAR else None
+        chain = max(sample.source.in_sequence + sample.target.in_sequence for sample in race.of("unchanged", OURS))
+        yield Figure(
+            f"unchanged, {scene}: round trips",
+            f"{trips:.1f} beyond start-up",
+            f"{race.wall_s('unchanged', OURS):.2f} s, start {start_s:.2f} s; {chain} in sequence",
+            reach="≤ 8" if wanted else "",
+            reached=trips <= wanted if wanted else None,
+            samples={"ours": [trips]},
+        )
+    yield race.peak(f"peak memory, {scene}", course.stages)
+    yield from race.told()
 
 
-def starting(bench: Bench) -> Iterator[Figure]:
-    """How long the program takes to say who it is."""
-    home = bench.home("starting")
-    one_file = home / "transload.pyz"
-    subprocess.run([sys.executable, PYZ, "-o", one_file], check=True, stdout=subprocess.DEVNULL)
-
-    def times_ms(*words: object) -> list[float]:
-        costs = [measured(words, {"HOME": str(home)}, home / "log") for _ in range(2 * bench.rounds + 1)]
-        return [cost.wall_s * 1000 for cost in costs]
-
-    for flag, at_most in (("--version", 150), ("--help", 250)):
-        times = times_ms(TRANSLOAD, flag)
-        yield limited(f"transload {flag}", statistics.median(times), at_most, "ms", samples=times)
-    times = times_ms(sys.executable, "-I", one_file, "--version")
-    yield Figure("transload.pyz --version", f"{statistics.median(times):.0f} ms", samples={"ours": times})
+def lan(bench: Bench) -> Iterator[Figure]:
+    """Both registries across the room."""
+    return wire(bench, LAN, LAN, "LAN")
 
 
-def serving(bench: Bench, goods: Goods) -> Iterator[Figure]:
-    """One huge blob read from `transload serve` and from docker-registry, by the same client."""
-    site = Site.filled(bench.folder / "served", goods)
-    digest, size = max(goods.blobs().items(), key=lambda blob: blob[1])
-    repository = goods.names[0].repository
-    speeds: defaultdict[str, list[float]] = defaultdict(list)
-    with registry(site.source) as theirs, _served(goods.layout) as ours:
-        for _ in range(bench.rounds):
-            speeds["ours"].append(size / _read(ours, f"/v2/{repository}/blobs/{digest}", size) / 1e6)
-            speeds["theirs"].append(size / _read(theirs.host, f"/v2/vendor/{repository}/blobs/{digest}", size) / 1e6)
-    ratio = statistics.median(one / other for one, other in zip(speeds["ours"], speeds["theirs"], strict=True))
+def far_source(bench: Bench) -> Iterator[Figure]:
+    """Only the source is far away, as with most public registries."""
+    return wire(bench, FAR, LOOPBACK, "far source", 2.6)
+
+
+def far_both(bench: Bench) -> Iterator[Figure]:
+    """Both are far away."""
+    return wire(bench, FAR, FAR, "both far")
+
+
+def flaky(bench: Bench) -> Iterator[Figure]:
+    """A source behind a line on which connections break."""
+    return wire(bench, FLAKY, LOOPBACK, "flaky source")
+
+
+def far_layer(bench: Bench) -> Iterator[Figure]:
+    """One large layer from far away with eight connections allowed, beside what one connection carries."""
+    size = (40 * MIB) if bench.quick else GIB
+    needs(bench.folder, 2 * size)
+    goods = content.one_layer(bench.folder, size)
+    site = Site.filled(bench.work / "layer", goods)
+    course = Course(scene="one layer, far source", stages={"cold": goods}, source=FAR)
+
+    def eight(errand: Errand) -> Command:
+        return mirror(errand, "--max-connections", 8)
+
+    race = bench.race(site, course, {OURS: eight}, bench.times(2, 3))
+    one_s = goods.size / FAR.connection_rate + 2 * FAR.round_trip_s
+    ours_s = race.wall_s("cold", OURS)
     yield Figure(
-        f"serving a blob of {size // MIB} MiB",
-        f"{statistics.median(speeds['ours']):.0f} MB/s",
-        theirs=f"docker-registry {statistics.median(speeds['theirs']):.0f} MB/s",
-        ratio=round(ratio, 3),
-        reach="≥ 1 ×",
-        reached=ratio >= 1,
-        samples=dict(speeds),
+        f"one layer of {goods.size // MIB} MiB, far source, 8 connections",
+        f"{ours_s:.2f} s",
+        f"one connection {one_s:.2f} s",
+        ratio=round(ours_s / one_s, 3),
+        reach="≥ 6.5 × faster",
+        reached=one_s / ours_s >= 6.5,
+        samples={"ours": [cost.wall_s for cost in race.costs("cold", OURS)]},
     )
+    yield _connections(race, "cold")
+    yield race.peak("peak memory, one layer, far source")
+    peers = bench.race(site, course, {name: named(name) for name in bench.peers} if bench.full else {}, 1)
+    yield from (*race.told(), *peers.told())
 
 
-def layouts(bench: Bench) -> Iterator[Figure]:
-    """Both releases from layout to layout on one disk, every byte hashed and flushed, beside `cp -r` and a flush."""
-    home, origin = bench.home("layouts"), bench.goods.layout
-    costs: Costs = defaultdict(list)
-    for _ in range(bench.rounds):
-        words = (TRANSLOAD, "mirror", "--quiet", "--from", f"oci:{origin}", "--to", f"oci:{home / 'ours'}")
-        copying = ("sh", "-c", 'cp -r "$1" "$2" && sync -f "$2"', "sh", origin, home / "theirs")
-        for name, command in (("ours", words), ("theirs", copying)):
-            os.sync()
-            costs["layout", name].append(measured(command, {"HOME": str(home), "PATH": os.defpath}, home / "log"))
-        for name in ("ours", "theirs"):
-            shutil.rmtree(home / name)
-    yield compared("layout to layout, both releases", costs["layout", "ours"], costs["layout", "theirs"], "cp -r")
+def satellite(bench: Bench) -> Iterator[Figure]:
+    """60 MiB from beyond a satellite: how much of what the opened connections can carry is used."""
+    goods = content.large(bench.folder, 60 * MIB, 6)
+    site = Site.filled(bench.work / "satellite", goods)
+    scene = "satellite source"
+    course = Course(scene=scene, stages={"cold": goods}, source=SATELLITE)
+    race = bench.race(site, course, {OURS: transload}, bench.times(2, 3))
+    peers = bench.race(site, course, {name: named(name) for name in bench.peers}, 1)
+    race.samples += peers.samples
+    race.failures |= peers.failures
+    start_s = _start_s(bench)
+    shares = [
+        _share(sample.size, sample.source.most_connections, sample.cost.wall_s - start_s)
+        for sample in race.of("cold", OURS)
+    ]
+    most = max(sample.source.most_connections for sample in race.of("cold", OURS))
+    share = statistics.median(shares)
+    yield race.beside(f"60 MiB, {scene}", "cold", race.best_peer("cold"))
+    yield Figure(
+        f"60 MiB, satellite: used of {most} connections",
+        f"{share:.0%}",
+        f"{goods.size / most / SATELLITE.connection_rate:.1f} s at full rate",
+        reach="≥ 85 %",
+        reached=share >= 0.85,
+        samples={"ours": shares},
+    )
+    yield _connections(race, "cold")
+    yield race.peak("peak memory, satellite")
+    yield from race.told()
+
+
+def tls(bench: Bench) -> Iterator[Figure]:
+    """One huge layer over plain HTTP and over TLS: processor time by bytes; the release over TLS: handshakes."""
+    size = (64 if bench.quick else 1024) * MIB
+    needs(bench.folder, 2 * size)
+    goods = content.one_layer(bench.folder, size)
+    site = Site.filled(bench.work / "layer", goods)
+    for name, certificates in (("plain HTTP", None), ("TLS", bench.certificates())):
+        course = Course(scene=f"one layer, {name}", stages={"cold": goods}, tls=certificates)
+        race = bench.race(site, course, bench.tools(), bench.times(3, 5))
+        best = race.best_peer("cold")
+        yield race.beside(f"one layer of {goods.size // MIB} MiB, {name}", "cold", best)
+        per_gb = race.beside("", "cold", best, of=lambda cost: cost.cpu_s / (goods.size / 1e9))
+        value = statistics.median(per_gb.samples["ours"])
+        yield _limit(f"processor time per GB, {name}", value, 1.8 if certificates else None, "s", per_gb)
+        yield race.peak(f"peak memory, one layer, {name}")
+        yield from race.told()
+    first, _ = bench.releases
+    release = Site.filled(bench.work / "releases", bench.goods)
+    course = Course(scene="release, TLS, counted", stages={"cold": first}, tls=bench.certificates(), counting=True)
+    race = bench.race(release, course, bench.tools(), 1)
+    yield race.beside("cold mirror over TLS", "cold", race.best_peer("cold"))
+    yield from race.told()
 
 
 # --- inside
 
 
-def _peak(name: str, ours: list[Cost], theirs: list[Cost]) -> Figure:
-    beside = f"skopeo {max(cost.peak_bytes for cost in theirs) / MIB:.0f} MiB"
-    return limited(name, max(cost.peak_bytes for cost in ours) / MIB, 96, "MiB", beside)
+def _beside_all(race: Race, stage: str, name: str) -> Iterator[Figure]:
+    peers = sorted({sample.tool for sample in race.samples} - {OURS, FLOOR, "skopeo"} - set(race.failures))
+    for peer in peers:
+        yield race.beside(f"{name}, beside {peer}", stage, peer)
 
 
-def _asked_during(pair: Pair, tool: Tool, goods: Goods) -> tuple[Counter[str], Counter[str]]:
+def _limit(name: str, value: float, at_most: float | None, unit: str, beside: Figure) -> Figure:
+    """A figure that is compared, and has a limit of its own."""
+    return evolve(
+        beside,
+        name=name,
+        ours=f"{value:.2f} {unit}",
+        reach="" if at_most is None else f"≤ {at_most:g} {unit}",
+        reached=None if at_most is None else value <= at_most,
+    )
+
+
+def _connections(race: Race, stage: str) -> Figure:
+    """How many connections there were, and how many round trips waited for each other."""
+    sample = race.of(stage, OURS)[-1]
+    shown = f"{sample.source.most_connections} + {sample.target.most_connections} at a time"
+    chain = f"{sample.source.in_sequence} + {sample.target.in_sequence} in sequence"
+    exchanges = f"{sample.source.exchanges} + {sample.target.exchanges} exchanges"
+    return Figure(f"connections, {race.scene}", shown, f"{exchanges}, {chain}")
+
+
+def _share(size: int, connections: int, wall_s: float) -> float:
+    return size / (max(1, connections) * SATELLITE.connection_rate * wall_s)
+
+
+def _start_s(bench: Bench) -> float:
+    """Seconds of an unchanged run with nothing to wait for: start-up, and the little that is done."""
+    first, _ = bench.releases
+    one = content.Goods(first.layout, first.names[:1])
+    site = Site.filled(bench.work / "start", one)
+    course = Course(scene="start", stages={"cold": one, "unchanged": one})
+    quiet = Bench(bench.folder, ())
+    return quiet.race(site, course, {OURS: transload}, 1 if bench.quick else 3).wall_s("unchanged", OURS)
+
+
+def _asked_during(pair: Pair, tool: Tool, goods: content.Goods) -> tuple[Counter[str], Counter[str]]:
     before = [len(server.requests()) for server in (pair.source, pair.target)]
     pair.run(tool, goods)
     time.sleep(0.3)  # docker-registry writes the line of a large body after its last byte is out
     return asked(pair.source, before[0]), asked(pair.target, before[1])
-
-
-@contextlib.contextmanager
-def _far(pair: Pair) -> Iterator[Pair]:
-    with (
-        slow_wire(pair.source.host, WIRE_ROUND_TRIP_S, WIRE_RATE) as source,
-        slow_wire(pair.target.host, WIRE_ROUND_TRIP_S, WIRE_RATE) as target,
-    ):
-        yield Pair(pair.source, pair.target, pair.home, source_at=source, target_at=target)
-
-
-@contextlib.contextmanager
-def _served(layout: Path) -> Iterator[str]:
-    port = free_port()
-    words = [sys.executable, "-m", "transload", "serve", f"oci:{layout}", "--listen", f"127.0.0.1:{port}"]
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        wait_for(port, process)
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def _read(host: str, path: str, size: int) -> float:
-    """Seconds to read a body of `size` bytes, which are thrown away."""
-    name, _, port = host.rpartition(":")
-    buffer = bytearray(MIB)
-    with socket.create_connection((name, int(port))) as server:
-        began_s = time.perf_counter()
-        server.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
-        total = 0
-        while count := server.recv_into(buffer):
-            total += count
-        assert total > size, f"{host} sent only {total} of {size} bytes"
-        return time.perf_counter() - began_s

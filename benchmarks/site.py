@@ -13,49 +13,64 @@ from pathlib import Path
 
 from attrs import frozen
 
-from benchmarks.contenders import TRANSLOAD, Errand, Tool
-from benchmarks.content import PREFIX, Goods, at_target
+from benchmarks.contenders import Errand, Tool
+from benchmarks.content import Goods, at_target
 from benchmarks.processes import Cost, measured
+from benchmarks.profiles import LOOPBACK, Profile
 from benchmarks.servers import Certificates, Server, registry
+from benchmarks.slow_wire import Wire, wire
+from benchmarks.storage import fill_storage
 
-_ACCEPT = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
+_ACCEPT = ", ".join(
+    (
+        *("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"),
+        *("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"),
+    )
+)
 
 
-@frozen
+class WrongResult(Exception):
+    """A tool said that all went well, and something else is at the target."""
+
+
+@frozen(kw_only=True)
 class Pair:
-    """Two running registries, and a home for a tool that has never been here before."""
+    """Two running registries, each at the end of a wire, and a home for a tool that has never been here before."""
 
     source: Server
     target: Server
     home: Path
+    source_wire: Wire
+    target_wire: Wire
     tls: Certificates | None = None
-    source_at: str = ""
-    target_at: str = ""
 
     def run(self, tool: Tool, goods: Goods) -> Cost:
-        """Copy `goods` with `tool`, and look whether they are there. Nothing is being written out meanwhile."""
-        errand = Errand(
-            goods,
-            self.source_at or self.source.host,
-            self.target_at or self.target.host,
-            home=self.home,
-            authority=self.tls.authority if self.tls else None,
-        )
-        command = tool(errand)
+        """Copy `goods` with `tool`. Nothing is being written out meanwhile."""
+        authority = self.tls.authority if self.tls else None
+        command = tool(Errand(goods, self.source_wire.host, self.target_wire.host, self.home, authority=authority))
         os.sync()
         return measured(command.words, command.environment, self.home / "output.log")
 
     def check(self, goods: Goods) -> None:
-        """Every image is at the target, byte for byte, with all its blobs. Raises `AssertionError`."""
+        """Every image is at the target, byte for byte, with all its manifests and blobs. Raises `WrongResult`."""
         asking = _connection(self.target.host, self.tls)
-        for name, manifest in goods.manifests().items():
+        seen: set[tuple[str, str]] = set()
+        for name, graph in goods.graphs().items():
             there = at_target(name)
-            status, body = _answer(asking, "GET", f"/v2/{there.repository}/manifests/{there.tag}")
-            assert status == 200, f"{there} is missing at the target"
-            assert body == manifest.raw, f"{there} differs at the target"
-            for blob in manifest.blobs:
-                status, _ = _answer(asking, "HEAD", f"/v2/{there.repository}/blobs/{blob.digest}")
-                assert status == 200, f"{there} lacks {blob.digest} at the target"
+            for manifest in graph:
+                reference = there.tag if manifest is graph[-1] else manifest.digest
+                status, body = _answer(asking, "GET", f"/v2/{there.repository}/manifests/{reference}")
+                if status != 200:
+                    raise WrongResult(f"{there}: {reference} is missing at the target ({status})")
+                if body != manifest.raw:
+                    raise WrongResult(f"{there}: {reference} differs at the target")
+                for blob in manifest.blobs:
+                    if (there.repository, blob.digest) in seen:
+                        continue
+                    seen.add((there.repository, blob.digest))
+                    status, _ = _answer(asking, "HEAD", f"/v2/{there.repository}/blobs/{blob.digest}")
+                    if status != 200:
+                        raise WrongResult(f"{there} lacks {blob.digest} at the target")
         asking.close()
 
 
@@ -72,15 +87,23 @@ class Site:
         site = cls(folder, folder / "source")
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        with registry(site.source) as server:
-            to = f"{server.host}/{PREFIX}"
-            words = (TRANSLOAD, "mirror", "--quiet", "--from", f"oci:{goods.layout}", "--to", to)
-            measured(words, {"HOME": str(folder)}, folder / "filling.log")
+        fill_storage(site.source, goods)
         return site
 
     @contextlib.contextmanager
-    def pair(self, *, counted: bool = False, tls: Certificates | None = None) -> Iterator[Pair]:
-        """Fresh processes, the target's storage empty; all of it gone afterwards."""
+    def pair(
+        self,
+        *,
+        counted: bool = False,
+        tls: Certificates | None = None,
+        source_profile: Profile = LOOPBACK,
+        target_profile: Profile = LOOPBACK,
+        counting: bool = False,
+    ) -> Iterator[Pair]:
+        """Fresh processes, the target's storage empty; all of it gone afterwards.
+
+        `counted` lets the registries keep access logs; `counting` puts a wire that counts also where none is imitated.
+        """
         target, home = self.folder / "target", self.folder / "home"
         for folder in (target, home):
             shutil.rmtree(folder, ignore_errors=True)
@@ -88,8 +111,10 @@ class Site:
         with (
             registry(self.source, counted=counted, tls=tls) as one,
             registry(target, counted=counted, tls=tls) as other,
+            wire(one.host, source_profile, counting=counting) as from_source,
+            wire(other.host, target_profile, counting=counting) as to_target,
         ):
-            yield Pair(one, other, home, tls)
+            yield Pair(source=one, target=other, home=home, source_wire=from_source, target_wire=to_target, tls=tls)
         shutil.rmtree(target)
 
 

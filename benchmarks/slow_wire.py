@@ -29,7 +29,7 @@ READY = "ready"
 
 @frozen(kw_only=True)
 class Counts:
-    """What passed a wire since it was laid. `in_sequence` are round trips that waited for the one before."""
+    """What passed a wire. `in_sequence` are round trips that waited for the one before."""
 
     connections: int = 0
     handshakes: int = 0  # of TLS
@@ -50,7 +50,7 @@ class Wire:
     _process: Any = field(default=None, repr=False)
 
     def counts(self) -> Counts:
-        """What passed so far."""
+        """What passed since the last time that this was asked."""
         if self._process is None:
             return Counts()
         self._process.stdin.write("counts\n")

@@ -105,6 +105,7 @@ class Splicer:
         self._most_held = on_the_wire + 4 * self._piece
         self._connections = self._handshakes = self._exchanges = self._resets = self._up = self._down = 0
         self._open = self._most_open = 0
+        self._spent_s = 0.0
         self._spans: list[tuple[float, float]] = []
         self.watch(self._listener.fileno(), self._accept)
 
@@ -114,9 +115,10 @@ class Splicer:
         self._epoll.register(descriptor, select.EPOLLIN)
 
     def counts(self) -> dict[str, float]:
-        """What passed so far, as the fields of `Counts`."""
+        """What passed since the last time, as the fields of `Counts`."""
         usage = resource.getrusage(resource.RUSAGE_SELF)
-        return {
+        spent_s, self._spent_s = self._spent_s, usage.ru_utime + usage.ru_stime
+        found = {
             "connections": self._connections,
             "handshakes": self._handshakes,
             "exchanges": self._exchanges,
@@ -125,8 +127,12 @@ class Splicer:
             "down_bytes": self._down,
             "in_sequence": longest_chain(self._spans),
             "most_connections": self._most_open,
-            "cpu_s": usage.ru_utime + usage.ru_stime,
+            "cpu_s": round(self._spent_s - spent_s, 3),
         }
+        self._connections = self._handshakes = self._exchanges = self._resets = self._up = self._down = 0
+        self._most_open = self._open
+        self._spans.clear()
+        return found
 
     def run(self) -> None:
         """For ever."""

@@ -1,0 +1,142 @@
+"""What a run found, as Markdown and as JSON; written after each scene, so that nothing is lost if one hangs."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import ssl
+import statistics
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from attrs import asdict, define, field
+
+from benchmarks import plots
+from benchmarks.figures import Figure, markdown, table
+from benchmarks.processes import Cost
+from benchmarks.race import MIB, OURS, Sample
+from transload import __version__
+
+Row = tuple[str, str]  # a scene, and its stage
+
+
+@define
+class Report:
+    """The lines and samples so far, and where they are written."""
+
+    folder: Path
+    about: dict[str, Any]
+    figures: list[Figure] = field(factory=list)
+    samples: list[Sample] = field(factory=list)
+    failures: list[str] = field(factory=list)
+
+    def write(self) -> None:
+        """`results.json`, `results.md`, and the plots that there is something for."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        document = {
+            **self.about,
+            "figures": [asdict(figure) for figure in self.figures],
+            "samples": [asdict(sample) for sample in self.samples],
+            "failures": self.failures,
+        }
+        _replace(self.folder / "results.json", json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+        drawn = plots.draw(self.samples, self.folder / "plots")
+        _replace(self.folder / "results.md", self.markdown(drawn))
+
+    def markdown(self, drawn: Sequence[Path] = ()) -> str:
+        """Everything that people read."""
+        parts = ["# Results", ", ".join(f"{name} {value}" for name, value in self.about.items())]
+        parts += ["## Aims", table(self.figures)]
+        for title, of, unit in (
+            ("Wall time", lambda cost: cost.wall_s, "s"),
+            ("Processor time", lambda cost: cost.cpu_s, "s"),
+            ("Peak memory of the largest process", lambda cost: cost.peak_bytes / MIB, "MiB"),
+        ):
+            parts += [f"## {title}, median, {unit}", side_by_side(self.samples, of)]
+        parts += ["## What passed the wires", counts(self.samples)]
+        if self.failures:
+            parts += ["## What failed", "\n".join(f"* {_one_line(text)}" for text in self.failures)]
+        parts += [f"![{path.stem}]({path.parent.name}/{path.name})" for path in drawn]
+        return "\n\n".join(parts) + "\n"
+
+
+def side_by_side(samples: Sequence[Sample], of: Callable[[Cost], float]) -> str:
+    """A line for each stage of each scene, a column for each tool."""
+    tools = list(dict.fromkeys([OURS, *(sample.tool for sample in samples)]))
+
+    def cells(row: Row) -> Iterator[str]:
+        for tool in tools:
+            values = [
+                of(sample.cost) for sample in samples if (sample.scene, sample.stage, sample.tool) == (*row, tool)
+            ]
+            yield f"{statistics.median(values):.3g}" if values else ""
+
+    return markdown(["scene", *tools], [(": ".join(row), *cells(row)) for row in _rows(samples)])
+
+
+def counts(samples: Sequence[Sample]) -> str:
+    """What the wires counted: connections, handshakes of TLS, exchanges, round trips in sequence, megabytes."""
+    head = ("scene", "tool", "side", "connections", "at a time", "TLS", "exchanges", "in sequence", "resets", "MB")
+    last = {(sample.scene, sample.stage, sample.tool): sample for sample in samples}
+    rows = []
+    for (scene, stage, tool), sample in last.items():
+        for side, found in (("source", sample.source), ("target", sample.target)):
+            if found.connections:
+                numbers = (found.connections, found.most_connections, found.handshakes, found.exchanges)
+                more = (found.in_sequence, found.resets, round((found.up_bytes + found.down_bytes) / 1e6, 1))
+                rows.append((f"{scene}: {stage}", tool, side, *map(str, (*numbers, *more))))
+    return markdown(head, rows)
+
+
+def surroundings(peers: dict[str, str], absent: Sequence[str]) -> dict[str, Any]:
+    """Date, machine and versions: without them figures mean nothing."""
+    load = f"{os.getloadavg()[0]:.1f}"
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": f"{os.cpu_count()} cores, {_memory_gib()} GiB, {platform.system()} {platform.release()}",
+        "load at the start": load,
+        "python": platform.python_version(),
+        "OpenSSL": ssl.OPENSSL_VERSION.split()[1],
+        "urllib3": version("urllib3"),
+        "transload": f"{__version__} ({_commit()})",
+        "docker-registry": _said("docker-registry", "--version"),
+        **peers,
+        "absent": " ".join(absent) or "none",
+    }
+
+
+# --- inside
+
+
+def _rows(samples: Sequence[Sample]) -> list[Row]:
+    return list(dict.fromkeys((sample.scene, sample.stage) for sample in samples))
+
+
+def _replace(path: Path, text: str) -> None:
+    making = path.with_name(path.name + ".making")
+    making.write_text(text)
+    making.replace(path)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:600]
+
+
+def _said(*words: str) -> str:
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    return done.stdout.strip().rpartition(" ")[2] if done.returncode == 0 else "not installed"
+
+
+def _commit() -> str:
+    words = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "no commit"
+
+
+def _memory_gib() -> int:
+    return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30))
