@@ -21,8 +21,9 @@ from transload.net.flight import Flight, MeteredSocket, Watch
 from transload.net.lookup import addresses
 from transload.net.tlsline import TlsLine
 
-# Bytes of a body that are offered to the socket at a time.
-_SLICE = 256 << 10
+# Bytes of a body that are offered to the socket at a time: all that the system has room for, or what is encrypted.
+_SLICE = 1 << 20
+_SECRET_SLICE = 256 << 10
 # From this size on, one buffer that is used again costs less than new memory for every piece of a body.
 _LARGE = 64 << 10
 # Bytes that have arrived wait no longer than this for more, so that they are counted and hashed as they arrive.
@@ -205,11 +206,10 @@ class PatientConnection(HTTPConnection):
             return
         self._stop_if_answered()  # once for each chunk of a body: a look costs more than sending a slice
         flight, view, sent = self.watch.current if self.watch else None, memoryview(data), 0
+        size = _SLICE if type(self.sock) is MeteredSocket else _SECRET_SLICE
         while sent < len(view):
             try:
-                moved = self.sock.send(
-                    view[sent : sent + _SLICE]
-                )  # the timeout is for this slice, not for the whole body
+                moved = self.sock.send(view[sent : sent + size])  # the timeout is for this slice, not for the body
                 sent += moved
                 if flight is not None:
                     flight.moved += moved

@@ -81,14 +81,14 @@ class TlsLine(MeteredSocket):
         """
         view = memoryview(buffer).cast("B")
         view = view[:nbytes] if nbytes else view
-        count, read = 0, self._tls.read
+        count, size, read = 0, len(view), self._tls.read
         self._drained = False
         try:
             if self._failure is not None:
                 raise self._failure
-            while count < len(view):
+            while count < size:
                 try:
-                    got = read(len(view) - count, view[count:])
+                    got = read(size - count, view[count:])
                 except ssl.SSLWantReadError:
                     self._drained = True
                     self._flush()
