@@ -24,6 +24,7 @@ Chunk = bytes | bytearray | memoryview
 class RequestCosts:
     """How many requests a store's operations take, so that a plan can state its cost. `small_blob_bytes` in bytes.
 
+    Without `mounts_known` a mount may be refused, which takes more; without `ingests_known` an upload may take more.
     `note_referrer` are those beside `put_manifest` for a manifest that refers to another one.
     """
 
@@ -34,19 +35,12 @@ class RequestCosts:
     mount: int = 1
     put_manifest: int = 1
     note_referrer: int = 0
+    mounts_known: bool = True
+    ingests_known: bool = True
 
     def ingest(self, size: int) -> int:
         """Requests to upload a blob of `size` bytes."""
         return self.ingest_small if size <= self.small_blob_bytes else self.ingest_large
-
-
-class Asks(Protocol):
-    """Counts the requests of a store that sends some (`requests_sent`), tokens and redirects included."""
-
-    @property
-    def total(self) -> int:
-        """All requests so far."""
-        ...
 
 
 class Resolves(Protocol):

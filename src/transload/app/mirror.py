@@ -31,7 +31,7 @@ from transload.errors import (
 )
 from transload.events import ActivityListener, Listener, Progressed
 from transload.oci import Descriptor, Digest, Name
-from transload.planning import Plan, Request, asked_so_far, make_plan
+from transload.planning import Plan, Request, asked_so_far, expect_run, make_plan
 from transload.planning.additions import Addition, additions
 from transload.planning.ageing import GoingBack, going_back, moving_in
 from transload.planning.plan import ManifestStep, PlannedImage
@@ -301,8 +301,8 @@ def prepare_saved(plan: Plan, stores: Stores) -> Prepared:
     stores.limit_source_login(frozenset(origin.host for origin in origins.values() if origin.host))
     sources = {locator: stores.source(origin) for locator, origin in origins.items()}
     target = stores.target(location)
-    images = in_parallel(lambda image: _as_it_is_now(image, target), plan.images, _THREADS)
-    plan = evolve(plan, images=tuple(images))
+    plan = evolve(plan, images=tuple(in_parallel(lambda image: _as_it_is_now(image, target), plan.images, _THREADS)))
+    expect_run(plan, sources, target)
     return Prepared(
         plan=plan,
         sources=sources,

@@ -20,6 +20,8 @@ _YES_NO = {
     "referrers_api": ("has the referrers API", "has no referrers API"),
     "resumes": ("continues uploads that broke off", "does not continue uploads that broke off"),
     "put_with_body": ("takes small blobs in one body", "takes no body with the last request of an upload"),
+    "asks_login": ("asks for a login or a token", "asks for no login"),
+    "single_post": ("takes a small blob in one request", "takes no blob in one request"),
     "refuses_wrong_digest": ("refuses content with a wrong digest", "takes content with a wrong digest"),
 }
 _AT_A_TIME = {"reads_at_a_time": "sends {} at a time well", "writes_at_a_time": "takes {} at a time well"}

@@ -1,7 +1,8 @@
 """Decides what has to be done, as data: what is wanted, what both sides have, which steps follow."""
 
+from transload.planning.expected import asked_so_far, expect_run
 from transload.planning.plan import BlobStep, ManifestStep, Plan, PlannedImage, Step
-from transload.planning.planner import asked_so_far, make_plan
+from transload.planning.planner import make_plan
 from transload.planning.request import Item, Narrowing, Referrers, Request
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "Request",
     "Step",
     "asked_so_far",
+    "expect_run",
     "make_plan",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from transload.errors import NotFound, PlatformUnavailable
+from transload.errors import NotFound, PlatformUnavailable, Side
 from transload.graph import Node, walk
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.cosign import subject_of
@@ -229,17 +229,20 @@ def _requests(
     target: RequestCosts | None,
 ) -> Requests:
     source_count = target_count = 0
+    at_least: set[Side] = set()
     for step in steps:
         if isinstance(step, ManifestStep):
             noted = manifests[step.digest].subject is not None
             target_count += target.put_manifest + noted * target.note_referrer if target else 0
         elif step.origin is not None:
             target_count += target.mount if target else 0
+            at_least |= {"target"} if target and not target.mounts_known else set()
         else:
             source = request_costs_of.get(step.source_store)
             source_count += source.open if source else 0
             target_count += target.ingest(step.descriptor.size) if target else 0
-    return Requests(source_count, target_count)
+            at_least |= {"target"} if target and not target.ingests_known else set()
+    return Requests(source_count, target_count, at_least=frozenset(at_least))
 
 
 def _subject_of(manifest: Manifest, tag: str | None) -> Digest | None:

@@ -149,6 +149,9 @@ class Requests:
     target: int = 0
     at_least: frozenset[Side] = field(default=frozenset(), kw_only=True)
 
+    def __add__(self, other: Requests) -> Requests:
+        return Requests(self.source + other.source, self.target + other.target, at_least=self.at_least | other.at_least)
+
     def __sub__(self, other: Requests) -> Requests:
         return Requests(self.source - other.source, self.target - other.target, at_least=self.at_least)
 

@@ -12,11 +12,12 @@ from transload.oci import Name
 from transload.planning.availability import check_local_sources, stays_elsewhere
 from transload.planning.bothsides import ask_both
 from transload.planning.drafting import draft
-from transload.planning.plan import Plan, Requests
+from transload.planning.expected import asked_so_far, expect_survey, logins_to_come
+from transload.planning.plan import Plan
 from transload.planning.request import Request
 from transload.planning.survey import Surveyed, Surveyor
 from transload.planning.targetcontent import Elsewhere, Known, TargetContent, ask_holdings
-from transload.ports import Asks, NotesReferrers, RequestCosts, Source, Target
+from transload.ports import NotesReferrers, RequestCosts, Source, Target
 from transload.threads import Cancellation
 
 THREADS = 32  # questions to each side at a time: over a long wire, they do nothing but wait
@@ -57,6 +58,7 @@ def make_plan(
     """
     cancellation = cancellation or Cancellation()
     before = asked_so_far(sources.values(), target)
+    expect_survey(request.items, sources, target)
     surveyor = Surveyor(request, sources, target)
     answers = ask_both(
         surveyor,
@@ -78,18 +80,11 @@ def make_plan(
     request_costs_of = {locator: source.request_costs for locator, source in sources.items()}
     costs = _target_costs(target, surveyed, holdings)
     plan = draft(target.locator, request, surveyed, holdings, stays, request_costs_of, costs)
-    return evolve(plan, asked=asked_so_far(sources.values(), target) - before)
-
-
-def asked_so_far(sources: Iterable[Source], target: Source) -> Requests:
-    """How many requests were sent for these stores since they were opened. A store on both sides counts as target."""
-    counts = [_asked(store) for store in {id(store): store for store in sources if store is not target}.values()]
-    return Requests(sum(counts), _asked(target))
-
-
-def _asked(store: Source) -> int:
-    asked: Asks | None = getattr(store, "requests_sent", None)
-    return asked.total if asked is not None else 0
+    return evolve(
+        plan,
+        requests=plan.requests + logins_to_come(plan, sources, target),
+        asked=asked_so_far(sources.values(), target) - before,
+    )
 
 
 def _target_costs(target: Target, surveyed: Iterable[Surveyed], holdings: TargetContent) -> RequestCosts | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from transload.oci import Digest
 from transload.oci.reference import check_registry, check_repository
 from transload.registry.auth import Applicant
 from transload.registry.capabilities import Capabilities
+from transload.registry.expecting import Scopes
 from transload.registry.level import Level
 from transload.registry.scope import Scope
 from transload.registry.tokens import Authorizer
@@ -33,10 +34,20 @@ _API_HOSTS = {"docker.io": "registry-1.docker.io", "index.docker.io": "registry-
 
 
 class Api:
-    """Asks one registry. `host` is as people write it; Docker Hub's API is at another host than its name says."""
+    """Asks one registry. `host` is as people write it; Docker Hub's API is at another host than its name says.
+
+    `has_login` says that a login was given for it, so that it probably asks for one.
+    """
 
     def __init__(
-        self, host: str, http: Http, logins: Logins, capabilities: Capabilities, side: Side | None = None
+        self,
+        host: str,
+        http: Http,
+        logins: Logins,
+        capabilities: Capabilities,
+        *,
+        side: Side | None = None,
+        has_login: bool = False,
     ) -> None:
         self.host = check_registry(host)
         self.http = http
@@ -49,6 +60,10 @@ class Api:
         self._by_repository: dict[str, Authorizer] = {}
         self._origin: Origin | None = None
         self._hasty = threading.local()
+        self._opening = threading.Lock()
+        self._is_answered = False
+        self._has_login = has_login
+        self._expected: dict[str, Scopes] = {}
         most, before = http.settings.slots_for_bodies, capabilities.at_a_time
         self.reading = Level(http.clock, most, before("reads"), capabilities.reads_well)
         self.writing = Level(http.clock, most, before("writes"), capabilities.writes_well)
@@ -95,9 +110,24 @@ class Api:
             request = evolve(request, retried=False)
         if not self._owns(request):
             return self.http.ask(evolve(request, registry=self.origin, side=self._side, asked=self.asked))
+        if self._is_answered or not (self._has_login or self.capabilities.asks_login):
+            return self._with_login(request, scopes, long)
+        with self._opening:  # one learns what login is wanted; all others would only be refused
+            if not self._is_answered:
+                try:
+                    return self._with_login(request, scopes, long)
+                finally:
+                    self._is_answered = True
+        return self._with_login(request, scopes, long)
+
+    def _with_login(self, request: HttpRequest, scopes: tuple[Scope, ...], long: bool) -> Reply:
         sent, sent_s = self._header(scopes, long), self.http.clock.monotonic_s()
         reply = self.http.ask(self._with(request, sent))
+        if self.capabilities.single_post is None and reply.headers.get("Server") == "transload":
+            self.capabilities.learn("single_post", True)  # few others take it, and they do not say so
         if reply.status == 401 and reply.origin == self.origin:
+            if not self.capabilities.asks_login:
+                self.capabilities.learn("asks_login", True)
             if not isinstance(request.body, (bytes, type(None))):
                 self._authorizer(scopes).forget(sent)
                 return reply
@@ -167,9 +197,33 @@ class Api:
         if known is None:
             applicant = self._applicant(repository)
             with self._lock:
-                known = self._authorizers.setdefault(applicant.login, Authorizer(self.http, applicant, self.asked))
+                known = self._authorizers.setdefault(applicant.login, self._new_authorizer(applicant))
                 self._by_repository[repository] = known
         return known
+
+    def _new_authorizer(self, applicant: Applicant) -> Authorizer:
+        return Authorizer(self.http, applicant, self.asked, lambda: self._expected_by(applicant.login))
+
+    def _expected_by(self, login: Login | None) -> dict[str, Scopes]:
+        """What is expected of the repositories that are asked with this login."""
+        return {
+            repository: scopes
+            for repository, scopes in self._expected.items()
+            if self._authorizer(scopes) is self._authorizers.get(login)
+        }
+
+    def expect(self, needs: Mapping[str, Scopes]) -> None:
+        """From now on these scopes will be needed, by repository, in place of those that were expected before."""
+        self._expected = dict(needs)
+
+    def tokens_to_come(self) -> int:
+        """How many tokens will be requested for what is expected, if none ends before."""
+        if not self._authorizers:
+            return 0
+        needs: dict[Authorizer, list[Scopes]] = {}
+        for scopes in self._expected.values():
+            needs.setdefault(self._authorizer(scopes), []).append(scopes)
+        return sum(authorizer.tokens_to_come(wanted) for authorizer, wanted in needs.items())
 
     def _applicant(self, repository: str) -> Applicant:
         login, trouble = None, None

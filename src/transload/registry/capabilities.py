@@ -16,9 +16,20 @@ from typing import Any, Literal, get_args
 UploadMode = Literal["stream", "put", "pieces"]
 """One streaming PATCH; one PUT with the whole body; several PATCHes of bounded size."""
 
-Power = Literal["ranges", "head", "head_tells", "referrers_api", "resumes", "put_with_body", "refuses_wrong_digest"]
+Power = Literal[
+    "ranges",
+    "head",
+    "head_tells",
+    "referrers_api",
+    "resumes",
+    "put_with_body",
+    "refuses_wrong_digest",
+    "asks_login",
+    "single_post",
+]
 """What a registry has or lacks: parts of blobs; HEAD of manifests, HEAD that states sizes; the referrers API; uploads
-that continue after a broken connection; a body with the last request of an upload; refusing it for a wrong digest."""
+that continue after a broken connection; a body with the last request of an upload; refusing it for a wrong digest;
+asking for a login; small blobs in one request."""
 
 FIRST_PIECE = 64 << 20
 SMALLEST_PIECE = 256 << 10
@@ -53,6 +64,8 @@ class Capabilities:
         self.resumes: bool | None = None
         self.put_with_body: bool | None = None
         self.refuses_wrong_digest: bool | None = None
+        self.asks_login: bool | None = None
+        self.single_post: bool | None = None
         self._lost_with_put: int | None = 0
         self._at_a_time: dict[Direction, int] = {}
         self.takes_open_end = True

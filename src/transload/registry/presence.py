@@ -90,6 +90,12 @@ class Presence:
         )
 
 
+def presence_of_blob(api: Api, repository: str, blob: Descriptor, doing: str) -> Presence:
+    """The question about a blob in a repository."""
+    url = api.blob_url(repository, blob.digest)
+    return Presence(api=api, url=url, descriptor=blob, doing=doing, asked="blob", subject=blob.digest)
+
+
 def is_no_answer(url: str, reply: Reply) -> bool:
     """Whether HEAD itself was refused, or its redirect was. Then the answer does not tell whether `url` exists."""
     elsewhere = reply.url != url and 400 <= reply.status < 500 and reply.status not in {404, 408, 429, 499}

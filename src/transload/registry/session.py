@@ -17,7 +17,7 @@ from transload.registry.api import Api
 from transload.registry.headers import upload_offset, upload_range
 from transload.registry.openend import OpenEnd, is_worth_it
 from transload.registry.ownsession import is_own_session
-from transload.registry.presence import Presence
+from transload.registry.presence import presence_of_blob
 from transload.registry.scope import pull, push
 from transload.registry.translate import DAMAGED, codes_of, complaints, not_a_registry, problem
 from transload.wording import whole_number
@@ -87,6 +87,22 @@ class UploadSession:
         if reply.status not in ACCEPTED:
             raise problem(reply, self.doing, "upload", self._descriptor.digest)
         self._adopt(reply)
+
+    def post(self, content: bytes) -> bool:
+        """Send the whole blob with the first request (distribution specification, "Single POST"). Whether it is stored.
+
+        If not, the upload goes on in the usual way: the registry may have opened a session for it (202).
+        """
+        url = with_query(self._api.uploads_url(self.repository), digest=self._descriptor.digest)
+        reply = self._ask("POST", url, content, len(content), dict(_OCTETS))
+        if reply.status == 201:
+            self._end()
+            return True
+        if reply.status in _WAY_REFUSED or reply.status == 202:
+            self._api.capabilities.learn("single_post", False)
+        if reply.status == 202 and reply.headers.get("Location"):
+            self._adopt(reply)
+        return False
 
     def mount(self, origin: str) -> bool | None:
         """Ask to mount the blob from repository `origin`. If the registry opens a session instead, cancel it.
@@ -208,14 +224,15 @@ class UploadSession:
         """Ask how much the registry kept of an interrupted body. False if the upload cannot continue.
 
         The registry may still be storing what the broken connection left. So if it has none of the `sent` bytes yet, it
-        is asked again after a moment.
+        is asked again after a moment. `_state` is left out of the address: distribution 2.8 cancels an upload if it
+        gets a stale one, and does not need it; 3.0 ignores it.
         """
         capabilities = self._api.capabilities
         if self._url is None or capabilities.rules_out("resumes"):
             return False
         for pause_s in (0, *_MOMENTS_S):
             self._api.http.clock.sleep_s(pause_s, self._api.http.cancellation.wake)
-            reply = self._where(self._url)
+            reply = self._ask("GET", without_query(self._url, "_state"))
             offset = self._stated(reply)
             if offset is None or offset > self.offset or not sent:
                 break
@@ -249,14 +266,6 @@ class UploadSession:
         capabilities = self._api.capabilities
         if self._url and not capabilities.resumes and self.stands_at() is None:
             capabilities.learn("resumes", False)
-
-    def _where(self, address: str) -> Reply:
-        """Ask where a session stands.
-
-        `_state` is left out of the address: distribution 2.8 cancels an upload if it gets a stale one, and does not
-        need it; 3.0 ignores it.
-        """
-        return self._ask("GET", without_query(address, "_state"))
 
     def _stated(self, reply: Reply) -> int | None:
         """The offset that the answer states; None if it is no answer on which an upload can continue."""
@@ -325,17 +334,8 @@ class UploadSession:
         return self._api.ask(request, self._scope, long=body is not None)
 
     def _is_there(self) -> bool:
-        url = self._api.blob_url(self.repository, self._descriptor.digest)
-        presence = Presence(
-            api=self._api,
-            url=url,
-            descriptor=self._descriptor,
-            doing=self.doing,
-            asked="blob",
-            subject=self._descriptor.digest,
-        )
         try:
-            return presence.ask(self._scope)
+            return presence_of_blob(self._api, self.repository, self._descriptor, self.doing).ask(self._scope)
         except (AccessDenied, Refused):
             return False
 

@@ -27,11 +27,13 @@ from transload.oci.reference import check_repository, check_tag
 from transload.ports import Chunk, RequestCosts
 from transload.registry.api import Api, Logins, json_object
 from transload.registry.capabilities import Capabilities
+from transload.registry.costs import request_costs_of
 from transload.registry.deleting import RegistryDeletes
 from transload.registry.download import Download
+from transload.registry.expecting import Expecting
 from transload.registry.headers import pages
 from transload.registry.manifests import Manifests
-from transload.registry.presence import Presence
+from transload.registry.presence import presence_of_blob
 from transload.registry.probing import RegistryProbes
 from transload.registry.referrers import Referrers
 from transload.registry.scope import CATALOG, Scope, pull
@@ -66,9 +68,15 @@ class RegistryStore:
     ) -> None:
         self.locator = host
         self.capabilities = capabilities or Capabilities()
-        self.request_costs: RequestCosts | None = RequestCosts()
         self._tags: dict[str, tuple[str, ...]] | None = {} if keeps_tags else None
-        self._api = Api(host, http, logins if logins and not login else lambda _: login, self.capabilities, side=side)
+        self._api = Api(
+            host,
+            http,
+            logins if logins and not login else lambda _: login,
+            self.capabilities,
+            side=side,
+            has_login=login is not None,
+        )
         self._manifests = Manifests(self._api)
         self._referrers = Referrers(self._api, self._manifests)
         self._uploads = Uploads(self._api, RequestCosts().small_blob_bytes)
@@ -121,6 +129,16 @@ class RegistryStore:
         """Open one more connection for a question that is to come. Does not raise; trouble shows with the question."""
         with contextlib.suppress(TransloadError):  # the first question says more
             self._api.http.connect_ahead(self._api.origin)
+
+    @property
+    def request_costs(self) -> RequestCosts | None:
+        """As far as is known of the registry by now; what is not known counts as the usual way."""
+        return request_costs_of(self.capabilities)
+
+    @property
+    def expecting(self) -> Expecting:
+        """What will be asked, so that one token serves many repositories."""
+        return Expecting(self._api)
 
     @property
     def requests_sent(self) -> Asked:
@@ -222,10 +240,7 @@ class RegistryStore:
         if descriptor.is_manifest:
             return self._manifests.exists(repository, descriptor)
         doing = f"looking for {descriptor.digest.short} in {repository} at {self.locator}"
-        url = self._api.blob_url(repository, descriptor.digest)
-        return Presence(
-            api=self._api, url=url, descriptor=descriptor, doing=doing, asked="blob", subject=descriptor.digest
-        ).ask(pull(repository))
+        return presence_of_blob(self._api, repository, descriptor, doing).ask(pull(repository))
 
     @contextmanager
     def open(

@@ -1,16 +1,21 @@
-"""Holds a registry's challenge and its tokens, one per set of scopes. No token is requested twice at a time."""
+"""Holds a registry's challenge and its tokens, one for all scopes that are known to be needed, as far as they fit.
+
+No token is requested twice at a time.
+"""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterable, Mapping
 
 from attrs import evolve
 
-from transload.errors import AccessDenied
+from transload.errors import AccessDenied, CredentialsRejected, ServerTrouble
 from transload.login import Secret
 from transload.net.http import Http
 from transload.net.traffic import Asked
 from transload.registry.auth import Applicant, Granted, basic, choose, obtain, rejected
+from transload.registry.expecting import together
 from transload.registry.headers import Challenge, challenges
 from transload.registry.scope import Scope, covers, merged, parse_scopes
 from transload.values import frozen
@@ -19,6 +24,8 @@ Scopes = tuple[Scope, ...]
 _AHEAD = 0.25
 """A token is not used when less than this part of its life is left; half of it for a request that takes long."""
 _AHEAD_LONG = 0.5
+_MISFITS = 2
+"""After so many tokens for several repositories that were refused, each repository gets a token of its own."""
 _MOST_SCOPES = 100
 """How many scopes a registry may demand besides ours, so that requests do not grow for ever."""
 
@@ -34,10 +41,28 @@ class _Token:
         return covers(self.scopes, wanted) and now_s < self.begins_s + self.lifetime_s * (1 - ahead)
 
 
-class Authorizer:
-    """`Authorization` headers for one registry. Safe for threads."""
+def _nothing() -> Mapping[str, Scopes]:
+    """For callers that do not know what comes."""
+    return {}
 
-    def __init__(self, http: Http, applicant: Applicant, asked: Asked | None = None) -> None:
+
+def _repository(wanted: Scopes) -> str:
+    return next((scope.name for scope in wanted if scope.type == "repository"), "")
+
+
+class Authorizer:
+    """`Authorization` headers for one registry. Safe for threads.
+
+    `expected` says what will be needed with this login, by repository: a token is asked for all of it that fits.
+    """
+
+    def __init__(
+        self,
+        http: Http,
+        applicant: Applicant,
+        asked: Asked | None = None,
+        expected: Callable[[], Mapping[str, Scopes]] = _nothing,
+    ) -> None:
         self._http = http
         self._applicant = applicant
         self._asked = asked
@@ -46,6 +71,9 @@ class Authorizer:
         self._challenge: Challenge | None = None
         self._tokens: list[_Token] = []
         self._demanded: dict[Scopes, Scopes] = {}
+        self._expected = expected
+        self._alone: set[str] = set()
+        self._refuses_several = False
 
     def header(self, scopes: Scopes, *, long: bool = False) -> str | None:
         """The header to send at once; None as long as the registry has sent no challenge.
@@ -70,6 +98,8 @@ class Authorizer:
             raise rejected(self._applicant)
         with self._lock:
             self._challenge = challenge
+            if sent and challenge.get("error") != "invalid_token":
+                self._ask_alone(scopes, sent)
             if sent:
                 self._tokens = [
                     token for token in self._tokens if token.begins_s > sent_s or not covers(token.scopes, scopes)
@@ -100,10 +130,52 @@ class Authorizer:
             return basic(self._applicant.login) if self._applicant.login else None
         with self._lock:
             wanted = merged((*scopes, *self._demanded.get(scopes, ())))
-            flight = self._flights.setdefault(wanted, threading.Lock())
-        with flight:
-            token = self._cached(wanted, ahead) or self._ask(challenge, wanted)
+        token = self._cached(wanted, ahead)
+        if token is None:
+            several = self._together(wanted)
+            with self._lock:
+                flight = self._flights.setdefault(several, threading.Lock())
+            with flight:
+                token = self._cached(wanted, ahead) or self._for_several(challenge, several, wanted)
         return f"Bearer {token.value.reveal()}"
+
+    def tokens_to_come(self, needs: Iterable[Scopes]) -> int:
+        """How many tokens will be requested for requests with these scopes, if none ends before."""
+        if self._challenge is None or self._challenge.scheme == "basic" or self._registry_token():
+            return 0
+        now_s, count = self._http.clock.monotonic_s(), 0
+        with self._lock:
+            held = [token.scopes for token in self._tokens if token.serves((), now_s, _AHEAD)]
+        for need in needs:
+            wanted = merged(need)
+            if not any(covers(scopes, wanted) for scopes in held):
+                held.append(self._together(wanted))
+                count += 1
+        return count
+
+    def _together(self, wanted: Scopes) -> Scopes:
+        """The scopes to ask for when a token for `wanted` is needed."""
+        if self._refuses_several or len(self._alone) >= _MISFITS or _repository(wanted) in self._alone:
+            return wanted
+        return together(self._expected(), wanted)
+
+    def _for_several(self, challenge: Challenge, several: Scopes, wanted: Scopes) -> _Token:
+        """A token for `several` scopes; for those that are `wanted` now, if the server gives none for so many."""
+        if several == wanted:
+            return self._ask(challenge, wanted)
+        try:
+            return self._ask(challenge, several)
+        except CredentialsRejected:
+            raise
+        except (AccessDenied, ServerTrouble):
+            self._refuses_several = True
+            return self._ask(challenge, wanted)
+
+    def _ask_alone(self, scopes: Scopes, sent: str) -> None:
+        """From now on ask for these scopes alone, if the token that was `sent` was one for several repositories."""
+        refused = next((token for token in self._tokens if f"Bearer {token.value.reveal()}" == sent), None)
+        if refused is not None and not covers(scopes, refused.scopes):
+            self._alone.add(_repository(merged(scopes)))
 
     def _cached(self, wanted: Scopes, ahead: float) -> _Token | None:
         now_s = self._http.clock.monotonic_s()

@@ -386,6 +386,8 @@ class SmallUpload(Upload):
         """Send all in the PUT; by PATCH if the PUT may not have a body (old Artifactory) or not one of this size."""
         capabilities, session = self._api.capabilities, self._session
         length = capabilities.piece_size(0) if capabilities.upload_mode == "pieces" else len(content)
+        if capabilities.single_post and length >= len(content) and session.post(content):
+            return
         session.open()
         if length >= len(content) and capabilities.put_with_body is not False:
             session.put(content, len(content))
