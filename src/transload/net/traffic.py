@@ -31,7 +31,7 @@ class HostTraffic:
     bytes_received: int = 0
     bytes_sent: int = 0
     retries: int = 0
-    kinds: Mapping[str, int] = field(factory=dict, hash=False)
+    kinds: Mapping[str, int] = field(factory=dict, hash=False, kw_only=True)
 
 
 class Asked:

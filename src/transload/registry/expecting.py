@@ -75,7 +75,7 @@ def together(needs: Mapping[str, Scopes], wanted: Scopes) -> Scopes:
     if need is None:
         return wanted
     group = next((group for group in grouped(needs.values()) if _holds(group, need)), ())
-    return merged((*wanted, *group))
+    return merged((*group, *wanted))
 
 
 def _holds(group: Scopes, need: Scopes) -> bool:

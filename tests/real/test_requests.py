@@ -1,0 +1,194 @@
+"""The least number of requests, derived by hand in docs/reference/requests.md: what is planned, and what is made.
+
+Each run is counted three times: by the servers, by our own counters, and by the plan before it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import frozen
+
+from tests.real.counted import Counted, Kinds, StartCounted, as_logged, counted_registries, filling
+from tests.real.servers import StartRegistry
+from tests.real.token_server import WRITER
+from tests.real.vendor import Shell
+from transload.testing.images import image
+from transload.testing.layers import layer
+from transload.testing.releases import SeededRelease, fill_release, release
+
+SMALL = 1 << 20
+KINDS = ("distribution", "tokens", "serve")
+
+
+def small_images(number: int, version: int) -> SeededRelease:
+    """Images with a layer that all share, and one of their own, which is new in each version."""
+    shared = layer("shared", 3000)
+    return SeededRelease(f"v{version}", {f"i{n:03}": image(f"{n}/{version}", [shared, 100]) for n in range(number)})
+
+
+def one_large(version: int) -> SeededRelease:
+    """One image with one layer of 5 MiB."""
+    return SeededRelease(f"v{version}", {"model": image(f"large/{version}", [5 << 20])})
+
+
+SHAPES: dict[str, Callable[[int], SeededRelease]] = {
+    "20 images with shared layers": lambda version: release("requests", 20, 24 << 20, version),
+    "one image with one large layer": one_large,
+    "500 small images": lambda version: small_images(500, version),
+}
+
+
+@pytest.fixture
+def start(start_registry: StartRegistry) -> Iterator[StartCounted]:
+    with counted_registries(start_registry) as starting:
+        yield starting
+
+
+@frozen
+class Route:
+    """A source that publishes releases, and a target."""
+
+    shell: Shell
+    kind: str
+    source: Counted
+    target: Counted
+    folder: Path
+
+    def run(self, verb: str, made: SeededRelease, *words: str) -> tuple[dict[str, Any], Kinds, Kinds]:
+        """What a command tells at its end, and what it asked the source and the target, as they counted it."""
+        listed = self.folder / f"{made.tag}.txt"
+        listed.write_text("".join(f"{self.source.host}/vendor/{name}:{made.tag}\n" for name in made.images))
+        before = self.source.asked(), self.target.asked()
+        ran = self.shell(verb, listed, "--to", f"{self.target.host}/site", "--output", "json", *words)
+        assert ran.code == 0, ran.told
+        told = ran.events[-1]["plan" if verb == "plan" else "result"]
+        return told, self.source.asked() - before[0], self.target.asked() - before[1]
+
+
+@pytest.fixture
+def route(shell: Shell, start: StartCounted, tmp_path: Path, request: pytest.FixtureRequest) -> Route:
+    kind: str = request.param
+    source, target = start(kind), start(kind)
+    if source.login:
+        for side in ("SOURCE", "TARGET"):
+            shell.set(**{f"TRANSLOAD_{side}_USERNAME": WRITER.name, f"TRANSLOAD_{side}_PASSWORD": WRITER.password})
+    return Route(shell, kind, source, target, tmp_path)
+
+
+# --- the minimum, by hand
+
+
+@frozen(kw_only=True)
+class Shape:
+    """What counts of a release: blobs by digest with their sizes, and pairs of repository and blob."""
+
+    images: int
+    sizes: dict[str, int]
+    pairs: frozenset[tuple[str, str]]
+
+    @classmethod
+    def of(cls, made: SeededRelease) -> Shape:
+        sizes, pairs = {}, set()
+        for name, built in made.images.items():
+            for content in built.walk_contents():
+                sizes[str(content.descriptor.digest)] = content.descriptor.size
+                pairs.add((name, str(content.descriptor.digest)))
+        return cls(images=len(made.images), sizes=sizes, pairs=frozenset(pairs))
+
+
+def logins(route: Route, times: int) -> Kinds:
+    """One refusal that tells where tokens come from, and `times` tokens for each group of repositories that fit."""
+    return Kinds({"401": 1, "GET token": times}) if route.kind == "tokens" else Kinds()
+
+
+def groups(repositories: int, name_bytes: int, shared: int = 0) -> int:
+    """How many tokens are needed for repositories with names of this length, `shared` of them in each group."""
+    fitting = 3000 // (70 + name_bytes) - shared
+    return -(-repositories // fitting)
+
+
+def looking(route: Route, images: int) -> Kinds:
+    """Signatures: the tags of each repository; one question that says there is no API, or one for each image."""
+    return Kinds({"GET tag": images, "GET referrer": images if route.kind == "serve" else 1})
+
+
+def sending(route: Route, sizes: list[int], mounts: int) -> Kinds:
+    """Uploads of blobs and mounts."""
+    small, large = sum(size <= SMALL for size in sizes), sum(size > SMALL for size in sizes)
+    if route.kind == "serve":  # takes a small blob with the first request, and does not tell mounts apart
+        return Kinds({"POST upload": small + large + mounts, "PATCH upload": large, "PUT upload": large})
+    return Kinds(
+        {"POST upload": small + large, "PATCH upload": large, "PUT upload": small + large, "POST mount": mounts}
+    )
+
+
+def cold(route: Route, new: Shape, tokens: tuple[int, int]) -> tuple[Kinds, Kinds]:
+    """Source and target, when the target has nothing."""
+    source = Kinds({"GET manifest": new.images, "GET blob": len(new.sizes)})
+    target = Kinds({"HEAD manifest": new.images, "GET tag": new.images, "PUT manifest": new.images})
+    target += sending(route, list(new.sizes.values()), len(new.pairs) - len(new.sizes))
+    return source + looking(route, new.images) + logins(route, tokens[0]), target + logins(route, sum(tokens))
+
+
+def unchanged(route: Route, held: Shape, tokens: tuple[int, int]) -> tuple[Kinds, Kinds]:
+    asked = Kinds({"HEAD manifest": held.images}) + logins(route, tokens[0])
+    return asked, asked
+
+
+def next_month(route: Route, old: Shape, new: Shape, tokens: tuple[int, int]) -> tuple[Kinds, Kinds]:
+    """Source and target, when the target has last month's release: it is asked for each blob in its repository."""
+    moving = {digest: size for digest, size in new.sizes.items() if digest not in old.sizes}
+    lacking = new.pairs - old.pairs
+    source = Kinds({"GET manifest": new.images, "GET blob": len(moving)})
+    target = Kinds({"HEAD manifest": new.images, "GET tag": new.images, "PUT manifest": new.images})
+    target += Kinds({"HEAD blob": len(new.pairs)})
+    target += sending(route, list(moving.values()), len(lacking) - len(moving))
+    return source + looking(route, new.images) + logins(route, tokens[0]), target + logins(route, sum(tokens))
+
+
+def compared(route: Route, made: SeededRelease, least: tuple[Kinds, Kinds], *, exact: bool = True) -> None:
+    """Plan and mirror a release: servers, counters and plan must agree with the minimum, for each purpose."""
+    plan, *surveys = route.run("plan", made)
+    result, *runs = route.run("mirror", made)
+    planned = plan["totals"]["requests"]
+    for side, registry, survey, run, wanted in zip(
+        ("source", "target"), (route.source, route.target), surveys, runs, least, strict=True
+    ):
+        assert run == wanted, side
+        assert planned["asked"][side] == survey.total(), side
+        assert planned["asked"][side] + planned[side] == run.total(), side
+        assert as_logged(result["traffic"], registry).total() == run.total(), side
+        ours, theirs = _without_mounts(route, as_logged(result["traffic"], registry)), _without_mounts(route, run)
+        refused = theirs.pop("401", 0)  # our counters have it under the purpose of what was asked first
+        assert (ours - theirs).total() == refused, side
+        assert not theirs - ours, side
+    assert result["totals"]["requests"] == sum(run.total() for run in runs), result["traffic"]
+    assert planned["at_least"] == ([] if exact else ["target"])
+
+
+def _without_mounts(route: Route, kinds: Kinds) -> Kinds:
+    if route.kind != "serve":
+        return Counter(kinds)
+    return Counter({kind: number for kind, number in kinds.items() if kind != "POST mount"}) + Counter(
+        {"POST upload": kinds["POST mount"]}
+    )
+
+
+@pytest.mark.parametrize("route", KINDS, indirect=True)
+@pytest.mark.parametrize("name", SHAPES)
+def test_requests_are_the_least_and_those_that_are_planned(route: Route, name: str) -> None:
+    first, second = (SHAPES[name](version) for version in (1, 2))
+    with filling(route.source) as store:
+        for made in (first, second):
+            fill_release(store, made, "vendor")
+    old, new = Shape.of(first), Shape.of(second)
+    tokens = (1, 1) if old.images < 30 else (groups(500, len("vendor/i000")), groups(500, len("site/i000"), 1))
+    mounts = len(old.pairs) > len(old.sizes)
+    compared(route, first, cold(route, old, tokens), exact=not mounts)
+    compared(route, first, unchanged(route, old, tokens))
+    compared(route, second, next_month(route, old, new, tokens))
