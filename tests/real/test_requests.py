@@ -77,7 +77,7 @@ def route(shell: Shell, start: StartCounted, tmp_path: Path, request: pytest.Fix
     if source.login:
         for side in ("SOURCE", "TARGET"):
             shell.set(**{f"TRANSLOAD_{side}_USERNAME": WRITER.name, f"TRANSLOAD_{side}_PASSWORD": WRITER.password})
-    return Route(shell, kind, source, target, tmp_path)
+    return Route(shell=shell, kind=kind, source=source, target=target, folder=tmp_path)
 
 
 # --- the minimum, by hand
