@@ -99,6 +99,8 @@ def main(words: list[str] | None = None) -> int:
     print(", ".join(f"{name} {value}" for name, value in report.about.items()), flush=True)
     began_s = time.monotonic()
     failed = [scene.name for scene in chosen(options) if not _ran(scene, bench, report)]
+    if options.publish:
+        report.publish(options.publish)
     print("\n" + table(report.figures))
     print(f"\n{time.monotonic() - began_s:.0f} s; {folder / 'results.md'}, {folder / 'results.json'}")
     if failed:
@@ -147,6 +149,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--full", action="store_true", help="every scene, twice as often, to 2,000 images and 10 GiB")
     made.add_argument("--quick", action="store_true", help="a smoke test: small content; ratios mean nothing")
     made.add_argument("--layout", type=Path, help="an OCI layout with two releases, instead of the seeded ones")
+    made.add_argument("--publish", type=Path, metavar="PAGE", help="write the figures into this page between its marks")
     made.add_argument("--folder", type=Path, default=Path(".bench"), help="where everything is kept (.bench)")
     return made
 

@@ -28,6 +28,11 @@ MEASURES: tuple[tuple[str, str, Callable[[Cost], float]], ...] = (
     ("processor time (s)", "processor", lambda cost: cost.cpu_s),
     ("peak memory (MiB)", "memory", lambda cost: cost.peak_bytes / MIB),
 )
+TOLD = {
+    "scenes": "Wall time of each scene, a bar for each tool",
+    "images": "Time, processor time and memory against the number of images",
+    "layers": "Time, processor time and memory against the size of one layer",
+}
 GROWING: tuple[tuple[str, str, Callable[[Sample], int]], ...] = (
     ("images", "images", lambda sample: sample.images),
     ("layers", "bytes of the layer", lambda sample: sample.size),

@@ -22,6 +22,7 @@ from benchmarks.processes import Cost
 from benchmarks.race import MIB, OURS, Sample
 from transload import __version__
 
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 Row = tuple[str, str]  # a scene, and its stage
 
 
@@ -48,20 +49,27 @@ class Report:
         drawn = plots.draw(self.samples, self.folder / "plots")
         _replace(self.folder / "results.md", self.markdown(drawn))
 
-    def markdown(self, drawn: Sequence[Path] = ()) -> str:
+    def publish(self, page: Path) -> None:
+        """The figures between the two marks of a page, and the plots beside it in `plots`."""
+        before, _, rest = page.read_text().partition(BEGIN)
+        _, _, after = rest.partition(END)
+        told = self.markdown(plots.draw(self.samples, page.parent / "plots"), "###").partition("\n\n")[2]
+        _replace(page, f"{before}{BEGIN}\n\n{told}\n{END}{after}")
+
+    def markdown(self, drawn: Sequence[Path] = (), level: str = "##") -> str:
         """Everything that people read."""
-        parts = ["# Results", ", ".join(f"{name} {value}" for name, value in self.about.items())]
-        parts += ["## Aims", table(self.figures)]
+        parts = ["# Results", ", ".join(f"{name} {value}" for name, value in self.about.items()) + "."]
+        parts += [f"![{plots.TOLD[path.stem]}]({path.parent.name}/{path.name})" for path in drawn]
+        parts += [f"{level} Aims", table(self.figures)]
         for title, of, unit in (
             ("Wall time", lambda cost: cost.wall_s, "s"),
             ("Processor time", lambda cost: cost.cpu_s, "s"),
             ("Peak memory of the largest process", lambda cost: cost.peak_bytes / MIB, "MiB"),
         ):
-            parts += [f"## {title}, median, {unit}", side_by_side(self.samples, of)]
-        parts += ["## What passed the wires", counts(self.samples)]
+            parts += [f"{level} {title}, median, {unit}", side_by_side(self.samples, of)]
+        parts += [f"{level} What passed the wires", counts(self.samples)]
         if self.failures:
-            parts += ["## What failed", "\n".join(f"* {_one_line(text)}" for text in self.failures)]
-        parts += [f"![{path.stem}]({path.parent.name}/{path.name})" for path in drawn]
+            parts += [f"{level} What failed", "\n".join(f"* {_one_line(text)}" for text in self.failures)]
         return "\n\n".join(parts) + "\n"
 
 

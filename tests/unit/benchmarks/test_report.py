@@ -1,0 +1,177 @@
+"""What the benchmarks write down: tables, JSON and plots; and that a scene which fails does not stop them."""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks import __main__ as program
+from benchmarks.figures import Figure, markdown, table
+from benchmarks.plots import draw, themed
+from benchmarks.processes import Cost, ProgramFailed, measured
+from benchmarks.race import Bench, Race, Sample, paired
+from benchmarks.report import BEGIN, END, Report, counts, side_by_side
+from benchmarks.room import NoRoom, needs
+from benchmarks.slow_wire import Counts
+
+MIB = 1 << 20
+
+
+def sample(tool: str, wall_s: float, scene: str = "release", stage: str = "cold", images: int = 1) -> Sample:
+    cost = Cost(wall_s=wall_s, cpu_s=wall_s / 2, peak_bytes=40 * MIB)
+    passed = Counts(connections=3, exchanges=7, in_sequence=4, down_bytes=2_000_000)
+    return Sample(scene=scene, stage=stage, tool=tool, cost=cost, images=images, size=10 * images, source=passed)
+
+
+SAMPLES = [
+    *(sample("transload", wall_s) for wall_s in (1.0, 2.0, 3.0)),
+    *(sample("skopeo", wall_s) for wall_s in (4.0, 4.0, 4.0)),
+    *(
+        sample(tool, count / 10, "images", f"{count} images", count)
+        for count in (20, 200)
+        for tool in ("transload", "skopeo")
+    ),
+]
+
+
+def test_a_table_is_markdown() -> None:
+    lines = table(
+        [Figure("a", "1 s", "b 2 s", ratio=0.5, reach="≤ 0.6 ×", reached=True), Figure("c", "3")]
+    ).splitlines()
+    assert [len(line) for line in lines] == [len(lines[0])] * 4
+    assert lines[2].split("|")[1:-1] == [cell for cell in lines[2].split("|")[1:-1] if cell]
+    assert [cell.strip() for cell in lines[2].split("|")[1:-1]] == ["a", "1 s", "b 2 s", "0.50", "≤ 0.6 ×", "yes"]
+    assert markdown(["x"], []) == "| x   |\n| --- |"
+
+
+def test_tools_stand_side_by_side() -> None:
+    lines = side_by_side(SAMPLES, lambda cost: cost.wall_s).splitlines()
+    assert [cell.strip() for cell in lines[0].split("|")[1:-1]] == ["scene", "transload", "skopeo"]
+    assert [cell.strip() for cell in lines[2].split("|")[1:-1]] == ["release: cold", "2", "4"]
+
+
+def test_what_the_wires_counted() -> None:
+    line = counts(SAMPLES[:1]).splitlines()[2]
+    expected = ["release: cold", "transload", "source", "3", "0", "0", "7", "4", "0", "2.0"]
+    assert [cell.strip() for cell in line.split("|")[1:-1]] == expected
+
+
+def test_everything_is_written_and_can_be_read(tmp_path: Path) -> None:
+    report = Report(tmp_path, {"date": "today"}, [Figure("a", "1 s")], SAMPLES, ["far: skopeo:\n  gave up"])
+    report.write()
+    document = json.loads((tmp_path / "results.json").read_text())
+    assert document["date"] == "today"
+    assert [each["tool"] for each in document["samples"]].count("transload") == 5
+    assert document["samples"][0]["source"]["in_sequence"] == 4
+    told = (tmp_path / "results.md").read_text()
+    assert "* far: skopeo: gave up\n" in told
+    assert "| release: cold " in told
+
+
+def test_plots_are_svg_that_follows_light_and_dark(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the group `bench` is not installed: make .venv/bench")
+    paths = draw(SAMPLES, tmp_path)
+    assert [path.name for path in paths] == ["scenes.svg", "images.svg"]
+    for path in paths:
+        text = path.read_text()
+        assert ET.fromstring(text).tag.endswith("svg")  # noqa: S314 - our own file
+        assert "prefers-color-scheme:dark" in text
+        assert "var(--ink)" in text
+        assert "#010203" not in text
+        assert "skopeo" in text  # text stays text
+
+
+def test_a_page_gets_the_figures_between_its_marks(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    Report(tmp_path / "bench", {"date": "today"}, [Figure("a", "1 s")], SAMPLES).publish(page)
+    told = page.read_text()
+    assert told.startswith(f"before\n{BEGIN}\n")
+    assert told.endswith(f"{END}\nafter\n")
+    assert "old" not in told
+    assert "| a " in told
+    for link in re.findall(r"\]\((.*?)\)", told):
+        assert (tmp_path / link).exists()
+
+
+def test_without_peers_there_is_nothing_to_draw_beside(tmp_path: Path) -> None:
+    assert draw(SAMPLES[:3], tmp_path) == []
+
+
+def test_the_style_is_put_in_once() -> None:
+    made = themed('<?xml version="1.0"?>\n<svg a="1"><path style="fill: #010203"/><metadata>now</metadata></svg>')
+    assert made.startswith('<svg a="1"><style>')
+    assert made.endswith('<path style="fill: var(--ink)"/></svg>')
+
+
+def test_the_best_peer_is_compared_round_by_round() -> None:
+    race = Race(scene="release", samples=SAMPLES[:6])
+    assert race.best_peer("cold") == "skopeo"
+    figure = race.beside("cold", "cold", "skopeo", 0.6)
+    assert (figure.ours, figure.theirs, figure.ratio, figure.reached) == ("2.00 s", "skopeo 4.00 s", 0.5, True)
+    assert race.beside("cold", "cold", None, 0.6).reached is None
+    assert race.peak("memory").reached is True
+    with pytest.raises(ProgramFailed, match="no run of transload"):
+        race.beside("next", "next month", "skopeo")
+    assert paired([1, 2, 3], [2]) == [0.5, 1, 1.5]
+    assert paired([2], [1, 4]) == [2, 0.5]
+
+
+def test_a_scene_that_fails_is_told_and_the_next_one_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(_: Bench) -> Iterator[Figure]:
+        """Breaks."""
+        yield Figure("first", "1 s")
+        raise ProgramFailed("it broke")
+
+    def fine(_: Bench) -> Iterator[Figure]:
+        """Works."""
+        yield Figure("last", "2 s")
+
+    monkeypatch.setattr(program, "SCENES", (program.Scene("broken", broken), program.Scene("fine", fine)))
+    monkeypatch.setattr(program, "NEEDED", ())
+    assert program.main(["--folder", str(tmp_path), "--peers", "none"]) == 1
+    document = json.loads((tmp_path / "results.json").read_text())
+    assert [figure["name"] for figure in document["figures"]] == ["first", "broken", "last"]
+    assert document["failures"] == ["broken: ProgramFailed: it broke"]
+    assert "failed: broken" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--scene", "many"], ["many"]),
+        (["--profile", "far"], ["far-source", "far-both", "far-layer"]),
+        (["--profile", "satellite", "--profile", "lan"], ["lan", "satellite"]),
+    ],
+)
+def test_scenes_are_chosen_by_name_or_by_wire(words: list[str], expected: list[str]) -> None:
+    assert [scene.name for scene in program.chosen(program.parser().parse_args(words))] == expected
+
+
+def test_sizes_and_names_are_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    assert program.parser().parse_args(["--sizes", "1K,64MiB,10g"]).sizes == (1024, 64 * MIB, 10 << 30)
+    for words in (["--sizes", "64X"], ["--sizes", "0M"], ["--peers", "scopio"]):
+        with pytest.raises(SystemExit):
+            program.parser().parse_args(words)
+    assert "scopio is unknown; there are skopeo, crane" in capsys.readouterr().err
+
+
+def test_a_program_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
+    with pytest.raises(ProgramFailed, match="stopped after 0 s"):
+        measured(["sleep", "60"], {"PATH": "/usr/bin:/bin"}, tmp_path / "log", 0.2)
+    with pytest.raises(ProgramFailed, match="ended with 3"):
+        measured(["sh", "-c", "exit 3"], {"PATH": "/usr/bin:/bin"}, tmp_path / "log")
+    assert measured(["true"], {"PATH": "/usr/bin:/bin"}, tmp_path / "log").peak_bytes > 0
+
+
+def test_room_is_asked_for_before(tmp_path: Path) -> None:
+    needs(tmp_path, 0)
+    with pytest.raises(NoRoom, match="GiB are free"):
+        needs(tmp_path, 1 << 60)
