@@ -93,7 +93,7 @@ def test_a_page_gets_the_figures_between_its_marks(tmp_path: Path) -> None:
     told = page.read_text()
     assert told.startswith(f"before\n{BEGIN}\n")
     assert told.endswith(f"{END}\nafter\n")
-    assert "old" not in told
+    assert "\nold\n" not in told
     assert "| a " in told
     for link in re.findall(r"\]\((.*?)\)", told):
         assert (tmp_path / link).exists()
