@@ -17,6 +17,7 @@ from transload.app.attesting import Attestation, Attesting
 from transload.app.belonging import brought_beside
 from transload.app.cleaning import ATTESTED
 from transload.app.gates import Gate, Gates, kept, look
+from transload.app.job import BODIES
 from transload.app.mirror import Prepared
 from transload.app.staging import BesideTarget, StagedSource, Staging, staging
 from transload.app.stores import Stores
@@ -61,7 +62,7 @@ class Gating:
     gates: Gates
     stores: Stores
     cancellation: Cancellation
-    bodies: int = 8
+    bodies: int = BODIES
     _place: Staging | None = field(default=None, init=False)
     _said: dict[tuple[str, ...], _Said] = field(factory=dict, init=False)
 

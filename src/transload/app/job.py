@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from transload.app.gates import Gates
     from transload.trust.policy import Policy
 
-BODIES = 8
+BODIES = 16
 
 
 @frozen
@@ -38,12 +38,12 @@ class Job:
     `tag` is a release of the catalogs (None: the newest at the source), `target_tag` the tag of its images at the
     target (None: the same). `images` restricts the sets to these names at the target; `flatten` keeps only the last
     part of a repository's path there. `referrers` says what happens to signatures and other referrers. `recheck` asks
-    the target for everything below the names that it has. `bodies` is how many blobs move at a time. `tags_by_default`
-    means that `tag` and `target_tag` are defaults: if they cannot be used, they are ignored. `values_folder` is where
-    values are written that make the charts of a run take their images from the target. `through` is the engine that
-    copies instead of us. `gates` are programs that look at each image before, `ages` the limits for images that would
-    be copied. `policy` says which signatures these must have; `at` is the time that counts as now for it (None: this
-    machine's clock).
+    the target for everything below the names that it has. `bodies` is how many blobs move at a time at most.
+    `tags_by_default` means that `tag` and `target_tag` are defaults: if they cannot be used, they are ignored.
+    `values_folder` is where values are written that make the charts of a run take their images from the target.
+    `through` is the engine that copies instead of us. `gates` are programs that look at each image before, `ages` the
+    limits for images that would be copied. `policy` says which signatures these must have; `at` is the time that counts
+    as now for it (None: this machine's clock).
     """
 
     sets: tuple[str, ...]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve, field
 
 from transload.app.halfway import half_blob_notes
-from transload.app.job import Job
+from transload.app.job import BODIES, Job
 from transload.app.location import Location
 from transload.app.published import compare_with_source
 from transload.app.releases import source_tags
@@ -362,7 +362,7 @@ def carry_out(
     stores: Stores,
     listen: Listener,
     cancellation: Cancellation,
-    bodies: int = 8,
+    bodies: int = BODIES,
     limits: Limits = NO_LIMITS,
 ) -> Outcome:
     """Run the plan. A journal keeps which blobs arrived until the run is complete."""

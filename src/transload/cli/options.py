@@ -393,8 +393,8 @@ reports = _stacked(
         "--jobs",
         metavar="N",
         type=click.IntRange(1, 64),
-        default=8,
+        default=16,
         show_default=True,
-        help="Blobs to move at the same time.",
+        help="Blobs to move at the same time, at most.",
     ),
 )

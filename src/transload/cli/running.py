@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from transload.app.halfway import kept_half
+from transload.app.job import BODIES
 from transload.app.mirror import Prepared, carry_out, check_room
 from transload.app.outcome import StartTime, result_of
 from transload.app.stores import Stores
@@ -25,7 +26,7 @@ def carry(
     prepared: Prepared,
     began: StartTime,
     retry: Callable[[tuple[str, ...]], str],
-    bodies: int = 8,
+    bodies: int = BODIES,
     limits: Limits = NO_LIMITS,
     agree: Callable[[Plan], None] = lambda _: None,
     recording: Recording | None = None,

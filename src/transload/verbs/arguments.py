@@ -166,11 +166,11 @@ def texts_by_key(name: str, value: Mapping[str, str] | None) -> dict[str, str]:
 
 
 def jobs(value: int) -> int:
-    """How many blobs move at a time. Raises `TypeError`, `UsageError`."""
+    """How many blobs move at a time, at most. Raises `TypeError`, `UsageError`."""
     if not isinstance(value, int):
         raise TypeError(f"jobs must be int, not {type(value).__name__}")
     if value < 1:
-        raise UsageError(f"jobs must be at least 1, not {value}", hint="leave it out, and 8 blobs move at a time")
+        raise UsageError(f"jobs must be at least 1, not {value}", hint="leave it out, and transload finds out")
     return value
 
 

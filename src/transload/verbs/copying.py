@@ -63,8 +63,8 @@ def copy(
       `name -> new name`. A list that is empty is an error, never everything.
 
     `platforms` (`linux/amd64`) copies only these of a multi-platform image, as `narrowing` says. `foreign_layers` also
-    copies layers that publishers keep elsewhere. `jobs` is how many blobs move at a time, `limits` how many bytes may
-    move, and at which times of the day. `policy`, `at`: see `mirror`.
+    copies layers that publishers keep elsewhere. `jobs` is how many blobs move at a time at most, `limits` how
+    many bytes may move, and at which times of the day. `policy`, `at`: see `mirror`.
 
     Signatures, SBOMs and attestations come with images that are new or changed, and a note says where they could not be
     looked for. With `referrers` True (or "new") that fails the image; "refresh" also brings those of unchanged images;

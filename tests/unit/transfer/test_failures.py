@@ -406,7 +406,7 @@ def test_without_a_new_byte_the_attempts_end_however_many_bytes_were_sent() -> N
     scene, recorder, big = Scene(), Recorder(), layer("big", 5 << 20)
     scene.publish(image("a", (big,)), "a:1")
     plan = scene.plan("a:1")
-    scene.script(faults.fails("write", after=0, times=ALWAYS), at="target")
+    scene.script(faults.fails("write", after=0, subject=big.descriptor.digest, times=ALWAYS), at="target")
     outcome = scene.run(plan, listen=recorder, clock=FakeClock(), attempts=4)
     assert isinstance(outcome.images[0].error, Unreachable)
     assert scene.source.subjects.count(("open", big.descriptor.digest)) == 4
