@@ -59,15 +59,14 @@ class Route:
     target: Counted
     folder: Path
 
-    def run(self, verb: str, made: SeededRelease, *words: str) -> tuple[dict[str, Any], Kinds, Kinds]:
-        """What a command tells at its end, and what it asked the source and the target, as they counted it."""
+    def run(self, verb: str, made: SeededRelease) -> tuple[list[dict[str, Any]], Kinds, Kinds]:
+        """What a command tells, and what it asked the source and the target, as they counted it."""
         listed = self.folder / f"{made.tag}.txt"
         listed.write_text("".join(f"{self.source.host}/vendor/{name}:{made.tag}\n" for name in made.images))
         before = self.source.asked(), self.target.asked()
-        ran = self.shell(verb, listed, "--to", f"{self.target.host}/site", "--output", "json", *words)
-        assert ran.code == 0, ran.told
-        told = ran.events[-1]["plan" if verb == "plan" else "result"]
-        return told, self.source.asked() - before[0], self.target.asked() - before[1]
+        ran = self.shell(verb, listed, "--to", f"{self.target.host}/site", "--output", "json")
+        assert ran.code == 0, ran.told[-2000:]
+        return ran.events, self.source.asked() - before[0], self.target.asked() - before[1]
 
 
 @pytest.fixture
@@ -152,15 +151,20 @@ def next_month(route: Route, old: Shape, new: Shape, tokens: tuple[int, int]) ->
 
 
 def compared(route: Route, made: SeededRelease, least: tuple[Kinds, Kinds], *, exact: bool = True) -> None:
-    """Plan and mirror a release: servers, counters and plan must agree with the minimum, for each purpose."""
-    plan, *surveys = route.run("plan", made)
-    result, *runs = route.run("mirror", made)
-    planned = plan["totals"]["requests"]
+    """Plan and mirror a release: servers, counters and plan must agree with the minimum, for each purpose.
+
+    Many images are not planned before by themselves, which would take long: a run tells its own plan, too.
+    """
+    before, *surveys = route.run("plan", made) if len(made.images) < 100 else ([], None, None)
+    told, *runs = route.run("mirror", made)
+    result = told[-1]["result"]
+    planned, *again = [event["plan"]["totals"]["requests"] for event in (*before, *told) if event["event"] == "plan"]
+    assert all(each == planned for each in again), "planning again costs and predicts the same"
     for side, registry, survey, run, wanted in zip(
         ("source", "target"), (route.source, route.target), surveys, runs, least, strict=True
     ):
         assert run == wanted, side
-        assert planned["asked"][side] == survey.total(), side
+        assert survey is None or planned["asked"][side] == survey.total(), side
         assert planned["asked"][side] + planned[side] == run.total(), side
         assert as_logged(result["traffic"], registry).total() == run.total(), side
         ours, theirs = _without_mounts(route, as_logged(result["traffic"], registry)), _without_mounts(route, run)

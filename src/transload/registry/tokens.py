@@ -175,7 +175,10 @@ class Authorizer:
         """From now on ask for these scopes alone, if the token that was `sent` was one for several repositories."""
         refused = next((token for token in self._tokens if f"Bearer {token.value.reveal()}" == sent), None)
         if refused is not None and not covers(scopes, refused.scopes):
-            self._alone.add(_repository(merged(scopes)))
+            name = _repository(merged(scopes))
+            self._alone.add(name)
+            others = tuple(scope for scope in refused.scopes if scope.name != name)
+            self._tokens = [evolve(token, scopes=others) if token is refused else token for token in self._tokens]
 
     def _cached(self, wanted: Scopes, ahead: float) -> _Token | None:
         now_s = self._http.clock.monotonic_s()

@@ -597,3 +597,50 @@ def test_what_a_target_that_refuses_a_path_may_want(said: Said, kind: type[Trans
     with talking(lambda asked: said) as (_, store), pytest.raises(kind) as caught:
         upload(store, SMALL)
     assert hint in (caught.value.hint or "")
+
+
+# --- one request for a small blob
+
+
+def single_post(vault: Vault, answer: Callable[[Asked], Said | None]) -> Callable[[Asked], Said]:
+    """The registry with another way of answering a POST that has the whole blob."""
+
+    def script(asked: Asked) -> Said:
+        return (answer(asked) if "digest" in asked.query and asked.method == "POST" else None) or vault(asked)
+
+    return script
+
+
+def test_a_registry_that_takes_it_gets_a_small_blob_in_one_request() -> None:
+    vault = Vault()
+
+    def store_it(asked: Asked) -> Said:
+        vault.blobs[asked.query["digest"][0]] = asked.body
+        return Said(201)
+
+    with talking(single_post(vault, store_it)) as (wire, store):
+        store.capabilities.learn("single_post", True)
+        assert store.request_costs
+        assert store.request_costs.ingest(len(SMALL)) == 1
+        upload(store, SMALL)
+        assert vault.blobs == {described(SMALL).digest: SMALL}
+        assert summary(wire.asked) == ["POST 500"]
+
+
+@pytest.mark.parametrize("status", [202, 400, 405])
+def test_a_registry_that_no_longer_takes_it_gets_the_blob_in_the_usual_way(status: int) -> None:
+    vault = Vault()
+
+    def refuse(asked: Asked) -> Said | None:
+        asked.body  # noqa: B018 - it reads the body, as servers do
+        return None if status == 202 else refused(status, "UNSUPPORTED")
+
+    with talking(single_post(vault, refuse)) as (wire, store):
+        store.capabilities.learn("single_post", True)
+        upload(store, SMALL)
+        assert vault.blobs == {described(SMALL).digest: SMALL}
+        usual = ["PUT 500"] if status == 202 else ["POST 0", "PUT 500"]
+        assert summary(wire.asked) == ["POST 500", *usual]
+        assert store.capabilities.single_post is False
+        assert store.request_costs
+        assert store.request_costs.ingest(len(SMALL)) == 2
