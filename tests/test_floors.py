@@ -12,7 +12,7 @@ FLOORS: list[set[str]] = [
     {"errors", "limits", "signals", "values", "version"},
     {"allowance", "clock", "extras", "files", "linedjson", "login", "patterns", "strictjson", "wording"},
     {"documents", "locks", "oci", "programs", "tarheaders", "threads"},
-    {"ports", "events"},
+    {"ports", "events", "gathers"},
     {"graph", "hashedingest", "memory", "net"},
     {"registry", "layout", "bundle", "archive", "server", "catalog", "discovery", "charts", "engines", "trust"},
     {"configuration", "inventory", "planning", "pruning"},

@@ -3,6 +3,7 @@
 from transload.files.arriving import Arrivals, is_plain_name
 from transload.files.durable import check_replaceable, create_file, free_bytes, fsync_folder, replace_file, write_all
 from transload.files.filesystem import check_file_size, mount_point
+from transload.files.flushing import flush_files
 from transload.files.folder import Folder, lock
 from transload.files.home import expanded
 from transload.files.readback import ReadBack
@@ -31,6 +32,7 @@ __all__ = [
     "create_file",
     "exactly",
     "expanded",
+    "flush_files",
     "free_bytes",
     "fsync_folder",
     "is_plain_name",

@@ -162,6 +162,12 @@ class Folder:
             yield Folder(self.root, self.names, handle)
 
     @contextlib.contextmanager
+    def number(self) -> Iterator[int | None]:
+        """The number of the open folder, for calls about its whole file system; None where there are only paths."""
+        with self._held() as handle:
+            yield handle
+
+    @contextlib.contextmanager
     def _held(self) -> Iterator[int | None]:
         """A handle of the folder; None where the system has only paths."""
         if self._handle is not None:

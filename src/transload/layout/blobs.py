@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
-from transload.errors import BlobUnknown, DigestInvalid, FolderUnsafe
+from transload.errors import BlobUnknown, DigestInvalid, FolderUnsafe, LocalError
 from transload.files import Folder, chunks_of, closed_after, exactly, local_errors, read_up_to
 from transload.oci import Descriptor, Digest
 from transload.ports import Chunk
@@ -21,6 +21,7 @@ class Blobs:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._real_root = Path(os.path.realpath(root))
+        self._real_blobs = f"{self._real_root}/blobs"
 
     def expected_path(self, digest: Digest) -> Path:
         """The path where a blob belongs, whether or not it is there."""
@@ -43,8 +44,15 @@ class Blobs:
 
     def exists(self, descriptor: Descriptor) -> bool:
         """Whether there is a blob with this digest and size. Raises `FolderUnsafe` as `path` does."""
+        with suppress(OSError):  # looked up once more below, to say what is wrong
+            try:
+                found = self._without_links(descriptor.digest)
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+            if found is not None and stat.S_ISREG(found[1].st_mode):
+                return found[1].st_size == descriptor.size
         try:
-            return self.size(descriptor.digest) == descriptor.size
+            return self._located(descriptor.digest)[1] == descriptor.size
         except BlobUnknown:
             return False
 
@@ -52,7 +60,8 @@ class Blobs:
         expected = self.expected_path(digest)
         with local_errors("looking for", expected):
             try:
-                real, status = self._without_links(digest) or _followed(expected)
+                found = self._without_links(digest)
+                real, status = (Path(found[0]), found[1]) if found else _followed(expected)
             except (FileNotFoundError, NotADirectoryError) as error:
                 raise self._unknown(digest) from error
         # A layout from elsewhere must not make us send, serve or hash another file of this machine.
@@ -62,27 +71,26 @@ class Blobs:
             raise FolderUnsafe(f"blob {digest.short} in {self.root} is not a file", subject=digest)
         return real, status.st_size
 
-    def _without_links(self, digest: Digest) -> tuple[Path, os.stat_result] | None:
+    def _without_links(self, digest: Digest) -> tuple[str, os.stat_result] | None:
         """Where a blob is, with its status; None if there is a link on the way. Half the cost of `_followed`."""
-        path = f"{self._real_root}/blobs"
+        path = self._real_blobs
         for name in (digest.algorithm, digest.encoded):
             if stat.S_ISLNK(os.lstat(path).st_mode):
                 return None
             path += f"/{name}"
         status = os.lstat(path)
-        return None if stat.S_ISLNK(status.st_mode) else (Path(path), status)
+        return None if stat.S_ISLNK(status.st_mode) else (path, status)
 
     @contextmanager
     def open(self, descriptor: Descriptor, offset: int = 0, length: int | None = None) -> Iterator[Iterator[Chunk]]:
         """Bytes of a blob, as `transload.ports.Reads` gives them; each chunk is a view of one buffer."""
-        path, size = self._located(descriptor.digest)
-        descriptor.check_size(size, f"oci:{self.root}")
-        wanted = descriptor.size - offset if length is None else length
-        with local_errors("opening", path):
-            file = self._opened(path, descriptor.digest)
+        file, path, size = self._plain(descriptor.digest) or self._behind_links(descriptor.digest)
         with closed_after(file):
-            with local_errors("reading", path):
-                file.seek(offset)
+            descriptor.check_size(size, f"oci:{self.root}")
+            wanted = descriptor.size - offset if length is None else length
+            if offset:
+                with local_errors("reading", path):
+                    file.seek(offset)
             yield exactly(chunks_of(file, path, wanted), wanted, f"blob {descriptor.digest.short}", descriptor.digest)
 
     def read(self, digest: Digest, limit: int) -> bytes:
@@ -96,6 +104,24 @@ class Blobs:
         path = self.path(digest)
         with local_errors("reading", path):
             return self._opened(path, digest)
+
+    def _plain(self, digest: Digest) -> tuple[FileIO, Path, int] | None:
+        """The open file of a blob, its path and size; None if it is not a plain file without links on the way to it."""
+        folder = Folder(self._real_root, ("blobs", digest.algorithm))
+        try:
+            file = folder.open(digest.encoded, "r")
+        except (OSError, LocalError, FolderUnsafe):
+            return None
+        status = os.fstat(file.fileno())
+        if stat.S_ISREG(status.st_mode):
+            return file, folder.path / digest.encoded, status.st_size
+        file.close()
+        return None
+
+    def _behind_links(self, digest: Digest) -> tuple[FileIO, Path, int]:
+        path, size = self._located(digest)
+        with local_errors("opening", path):
+            return self._opened(path, digest), path, size
 
     def _opened(self, real: Path, digest: Digest) -> FileIO:
         """Open a file after `path` has checked it. This fails if it was replaced, or a link added, since then.

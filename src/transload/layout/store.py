@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from attrs import evolve
@@ -28,10 +28,13 @@ from transload.errors import (
     RepositoryUnknown,
 )
 from transload.files import Folder, local_errors, read_file, replace_file
+from transload.gathers import Put
 from transload.layout.blobs import Blobs
 from transload.layout.deleting import LayoutDeletes
 from transload.layout.doubts import Doubts
+from transload.layout.gathering import LayoutGathers
 from transload.layout.ingest import LayoutIngest, ingesting, sweep
+from transload.layout.names import LayoutNames
 from transload.layout.pruning import LayoutPrunes
 from transload.layout.space import check_space
 from transload.layout.spools import LayoutSpools
@@ -39,13 +42,12 @@ from transload.layout.unused import absent_folders, take_away
 from transload.limits import INDEX_BYTES, MANIFEST_BYTES, SMALL_JSON_BYTES
 from transload.locks import awaited
 from transload.oci import Descriptor, Digest, Manifest, Name
-from transload.oci.imagelayout import INDEX, LEFT_OUT, MARKER, VERSION, Entry, LayoutIndex, check_marker
+from transload.oci.imagelayout import INDEX, MARKER, VERSION, LayoutIndex, check_marker
 from transload.oci.referrers import Listed, ListedReferrers
 from transload.ports import Chunk, RequestCosts
 
 _OWN = ".transload"
 _UNFINISHED = (f".{INDEX}.", f".{MARKER}.")  # temporary files of `replace_file`
-_TRIES = 20  # to get a change into an index that other processes change too, where there are no locks
 
 
 class LayoutStore:
@@ -82,6 +84,18 @@ class LayoutStore:
             lambda descriptor: self._manifest(descriptor.digest, descriptor.media_type),
         )
         self._deletes = LayoutDeletes(self._blobs, self._changing, self._index, self._replace)
+        self._names = LayoutNames(
+            blobs=self._blobs,
+            referrers=self._referrers,
+            exists=self.exists,
+            keep=self._keep,
+            changing=self._changing,
+            index=self._index,
+            replace=self._replace,
+        )
+        self._gathers = LayoutGathers(
+            self._folder, self._own.inner("ingest"), self._names, prepare=self._prepare, arrived=self._doubts.settle
+        )
         self._turn = threading.Lock()
         self._prepared = False
         self._seen = (b"", LayoutIndex.empty())
@@ -131,6 +145,11 @@ class LayoutStore:
     def spools(self) -> LayoutSpools:
         """It can make a blob of an upload's file."""
         return LayoutSpools(self._folder, self._own.inner("ingest"), self._prepare)
+
+    @property
+    def gathers(self) -> LayoutGathers:
+        """It can store many small blobs, or many manifests, at once."""
+        return self._gathers
 
     @property
     def deletes(self) -> LayoutDeletes:
@@ -233,67 +252,29 @@ class LayoutStore:
         A `part` of an index is not listed separately. `sparse`: children were left out on purpose. Raises `NotFound` if
         a needed part is missing, `Busy` if another process keeps `index.json` locked, `LocalError`.
         """
-        self._check_parts(manifest, sparse=sparse)
-        self._enter(name, manifest, lambda: self._check_parts(manifest, sparse=sparse), part=part)
+        self._names.put([Put(name=name, manifest=manifest, part=part, sparse=sparse)])
 
     def point_lacking(self, name: Name, manifest: Manifest) -> None:
         """Store `manifest` under `name` like `put_manifest`, although parts of it may be missing.
 
         Absent children of an index count as left out on purpose.
         """
-        self._enter(name, manifest, lambda: self._absent_children(manifest))
+        self._names.put_lacking(name, manifest)
 
-    def _check_parts(self, manifest: Manifest, *, sparse: bool) -> list[Digest]:
-        """The children that are absent, all of them on purpose. Raises `NotFound` for another part that is missing."""
-        for blob in manifest.blobs:
-            if not blob.is_foreign and not self.exists("", blob):
-                raise BlobUnknown(f"{manifest.digest.short} needs blob {blob.digest.short}", subject=blob.digest)
-        absent = self._absent_children(manifest)
-        if absent and not sparse:
-            raise ManifestUnknown(f"{manifest.digest.short} needs {absent[0].short}", subject=absent[0])
-        return absent
-
-    def _absent_children(self, manifest: Manifest) -> list[Digest]:
-        return [child.digest for child in manifest.manifests if not self.exists("", child)]
-
-    def _enter(self, name: Name, manifest: Manifest, absent: Callable[[], list[Digest]], *, part: bool = False) -> None:
-        self._keep(manifest)
-        if name.tag is None:
-            if manifest.subject is None and part and not absent():
-                return
-            name = Name("" if manifest.subject else name.repository, None, manifest.digest)
-        with self._changing() as held:
-            for _ in range(1 if held else _TRIES):
-                left_out = absent()  # looked up again under the lock: another process may have pruned the layout
-                if not self._blobs.exists(manifest.descriptor):
-                    self._keep(manifest)
-                index = self._index()
-                changed = self._pointing(index, name, manifest, left_out)
-                if changed is index:
-                    return
-                self._blobs.flush()  # once here, not at each commit
-                self._replace(changed)
-
-    def _pointing(self, index: LayoutIndex, name: Name, manifest: Manifest, left_out: Sequence[Digest]) -> LayoutIndex:
-        """The index with this name in it; the same index if nothing has to be changed."""
-        old = index.names.get(Name(name.repository, name.tag)) if name.tag else None
-        keep_old = old is not None and old.digest != manifest.digest and self._referrers.refers(old)
-        changed = index.pointing(name, manifest.descriptor, keep_old=keep_old, left_out=left_out)
-        return changed.without(lambda entry: _is_part(entry, name.repository, manifest))
+    def _keep(self, contents: Sequence[tuple[Descriptor, bytes]]) -> None:
+        if len(contents) > 1:
+            self._gathers.put_blobs(contents)
+            return
+        for descriptor, content in contents:
+            with self.begin("", descriptor) as ingest:
+                ingest.write([content[ingest.offset :]])
+                ingest.commit()
 
     def _replace(self, changed: LayoutIndex) -> None:
         raw = changed.encode()
         with local_errors("writing", self._index_path):
             replace_file(self._index_path, raw)
         self._seen = (raw, changed)
-
-    def _keep(self, manifest: Manifest) -> None:
-        with suppress(BlobUnknown):
-            if self._blobs.read(manifest.digest, len(manifest.raw) + 1) == manifest.raw:
-                return
-        with self.begin("", manifest.descriptor) as ingest:
-            ingest.write([manifest.raw[ingest.offset :]])
-            ingest.commit()
 
     # --- the folder
 
@@ -390,11 +371,3 @@ class LayoutStore:
 
     def _unknown(self, name: Name, why: str = "") -> ManifestUnknown:
         return ManifestUnknown(f"{self.locator} has no {name}" + (f": {why}" if why else ""), subject=str(name))
-
-
-def _is_part(entry: Entry, repository: str, index: Manifest) -> bool:
-    """Whether an image without a tag is a child of this index now, and so needs no entry of its own."""
-    name = entry.name
-    if name is None or name.tag or name.repository != repository or LEFT_OUT in entry.descriptor.annotations:
-        return False
-    return any(child.digest == name.digest for child in index.manifests)

@@ -12,6 +12,7 @@ Rules kept here for `index.json`:
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property
@@ -67,6 +68,15 @@ class Entry:
     descriptor: Descriptor
     name: Name | None
     document: Mapping[str, Any] = field(eq=False, repr=False)
+
+
+@frozen
+class Listing:
+    """What is to be listed: a manifest, the name that is to stand for it, and its children that are left out."""
+
+    name: Name
+    descriptor: Descriptor
+    left_out: frozenset[Digest] = frozenset()
 
 
 @define(frozen=True, slots=False)
@@ -147,6 +157,22 @@ class LayoutIndex:
         after = [entry for position, entry in enumerate(others[first:], first) if position not in dropped]
         return self._with((*before, _written(wanted, descriptor, left_out), *after))
 
+    def listing(self, wanted: Iterable[Listing], keeps: Callable[[Descriptor], bool]) -> LayoutIndex:
+        """This index after `pointing` for each of these; the same index if nothing changes.
+
+        `keeps` says whether the manifest that a name stood for stays listed. The work does not grow with the number of
+        entries times that of the listings, except where a name was there more than once, or what it meant stays.
+        """
+        draft = _Draft(self)
+        for listing in wanted:
+            if not draft.take(listing, keeps):
+                index, old = draft.finished(), draft.held(listing)
+                keep_old = old is not None and old.digest != listing.descriptor.digest and keeps(old)
+                draft = _Draft(
+                    index.pointing(listing.name, listing.descriptor, keep_old=keep_old, left_out=listing.left_out)
+                )
+        return draft.finished()
+
     def without(self, dropped: Callable[[Entry], bool]) -> LayoutIndex:
         """This index without some entries; the same index if it has none of them."""
         entries = tuple(entry for entry in self.entries if not dropped(entry))
@@ -158,6 +184,63 @@ class LayoutIndex:
 
     def _with(self, entries: tuple[Entry, ...]) -> LayoutIndex:
         return LayoutIndex({**self.document, "manifests": [dict(entry.document) for entry in entries]}, entries)
+
+
+class _Draft:
+    """An index that is being changed: its entries by name and digest, so that one more listing costs little."""
+
+    def __init__(self, index: LayoutIndex) -> None:
+        self._index = index
+        self._entries = list(index.entries)
+        self._digests = Counter(entry.descriptor.digest for entry in self._entries)
+        self._places: dict[Name, list[int]] = {}
+        self._changed = False
+        for place, entry in enumerate(self._entries):
+            if entry.name:
+                self._places.setdefault(entry.name, []).append(place)
+
+    def held(self, listing: Listing) -> Descriptor | None:
+        """What the name stands for now."""
+        places = self._places.get(_entry_name(listing))
+        return self._entries[places[0]].descriptor if places else None
+
+    def take(self, listing: Listing, keeps: Callable[[Descriptor], bool]) -> bool:
+        """Whether the listing is in the draft now; if not, other entries would move, which `pointing` does."""
+        name, descriptor = _entry_name(listing), listing.descriptor
+        if name.tag is None and not name.repository:
+            if not self._digests[descriptor.digest]:
+                self._append(_written(None, descriptor, listing.left_out))
+            return True
+        places = self._places.get(name)
+        if places is None:
+            self._append(_written(name, descriptor, listing.left_out))
+            return True
+        old = self._entries[places[0]]
+        if old.descriptor == descriptor and _left_out(old) == listing.left_out:
+            return True
+        if len(places) > 1 or (old.descriptor.digest != descriptor.digest and keeps(old.descriptor)):
+            return False
+        self._digests[old.descriptor.digest] -= 1
+        self._digests[descriptor.digest] += 1
+        self._entries[places[0]] = _written(name, descriptor, listing.left_out)
+        self._changed = True
+        return True
+
+    def _append(self, entry: Entry) -> None:
+        if entry.name:
+            self._places[entry.name] = [len(self._entries)]
+        self._digests[entry.descriptor.digest] += 1
+        self._entries.append(entry)
+        self._changed = True
+
+    def finished(self) -> LayoutIndex:
+        """The index with all that was taken; the same one if nothing changed."""
+        return self._index._with(tuple(self._entries)) if self._changed else self._index
+
+
+def _entry_name(listing: Listing) -> Name:
+    name = listing.name
+    return Name(name.repository, name.tag, None if name.tag or not name.repository else listing.descriptor.digest)
 
 
 def _entry(document: object, number: int) -> Entry:

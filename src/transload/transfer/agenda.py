@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Callable, Iterable
 from typing import TypeGuard
 
-from transload.planning import BlobStep, Step
+from transload.planning import BlobStep, ManifestStep, Step
 
 _SETTLED = -1
 LIGHT_BYTES = 256 << 10
@@ -63,6 +63,18 @@ class Agenda:
             if queues:
                 return self._steps[heapq.heappop(min(queues, key=lambda queue: queue[0]))[-1]]
         return None
+
+    def more(self, step: Step, most: int) -> list[Step]:
+        """Up to `most` further ready steps of the same kind as `step`: manifests, or light bodies of its source."""
+        found: list[Step] = []
+        if is_body(step):
+            light = self._light.get(step.source_store, [])
+            while light and len(found) < most:
+                found.append(self._steps[heapq.heappop(light)[-1]])
+            return found
+        while self._quick and len(found) < most and isinstance(self._steps[self._quick[0]], ManifestStep):
+            found.append(self._steps[heapq.heappop(self._quick)])
+        return found
 
     @property
     def is_ready(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import random
 import threading
 from collections import defaultdict
@@ -28,6 +29,7 @@ from transload.oci import Descriptor
 from transload.planning import BlobStep
 from transload.ports import Chunk, Ingest, Source, Target
 from transload.threads import Cancellation
+from transload.transfer.gathering import Arriving
 from transload.values import define, frozen
 
 _BACKOFF_S = 0.5
@@ -42,6 +44,9 @@ _DAMAGED = (DigestMismatch, SizeMismatch, ProtocolTrouble)
 
 Passed = Callable[[Iterable[Chunk]], Iterator[Chunk]]
 """The same bytes in the same order, in chunks of any size."""
+
+
+Begin = Callable[[], AbstractContextManager[Ingest]]
 
 
 class Opens(Protocol):
@@ -147,6 +152,17 @@ class Placing:
             self._copy_foreign(step, error)
         return "copied"
 
+    def read(self, step: BlobStep, source: Source) -> bytes:
+        """The bytes of a small blob, checked, read as often as it takes. Raises the error of the last attempt."""
+        arriving = Arriving(step.descriptor)
+
+        def begin() -> AbstractContextManager[Ingest]:
+            arriving.abandon()
+            return contextlib.nullcontext(arriving)
+
+        self.copy(step, BlobOrigin(source, step.source_repository, "source"), begin)
+        return arriving.content
+
     def _copy_foreign(self, step: BlobStep, lacking: BlobUnknown) -> None:
         """Copy a layer that the source lacks from where its publisher keeps it, as the manifest says."""
         if self.publishers is None or not step.descriptor.urls:
@@ -162,14 +178,18 @@ class Placing:
             )
             raise
 
-    def copy(self, step: BlobStep, origin: BlobOrigin) -> None:
-        """Copy the bytes from `origin`, as often as it takes. Raises the error of the last attempt."""
+    def copy(self, step: BlobStep, origin: BlobOrigin, begin: Begin | None = None) -> None:
+        """Copy the bytes from `origin`, as often as it takes. Raises the error of the last attempt.
+
+        `begin` gives the ingest, if it is not that of the target.
+        """
+        begin = begin or functools.partial(self.target.begin, step.repository, step.descriptor)
         chances = 1
         attempt = 1
         advance = Advance(self.clock.monotonic_s())
         while True:
             try:
-                return self._attempt(step, origin, advance)
+                return self._attempt(step, origin, advance, begin)
             except TransloadError as error:
                 wrong = isinstance(error, _DAMAGED)
                 advance.failures += 1
@@ -195,7 +215,7 @@ class Placing:
         self._waited_in_vain.set()
         return True
 
-    def _attempt(self, step: BlobStep, origin: BlobOrigin, advance: Advance) -> None:
+    def _attempt(self, step: BlobStep, origin: BlobOrigin, advance: Advance, begin: Begin) -> None:
         blob = step.descriptor
 
         def watched(chunks: Iterable[Chunk], position: int, when_read: Callable[[], None]) -> Iterator[Chunk]:
@@ -215,7 +235,7 @@ class Placing:
         self.moving(step)
         try:
             with at_side("target"), contextlib.ExitStack() as stack:
-                ingest = stack.enter_context(self.target.begin(step.repository, blob))
+                ingest = stack.enter_context(begin())
                 advance.begin(offset := ingest.offset)
                 self.listen(StepMoved(step.id, offset))
                 chunks: Iterable[Chunk] = ()

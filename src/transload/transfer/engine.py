@@ -11,11 +11,8 @@ from collections.abc import Mapping
 
 from transload.clock import SYSTEM_CLOCK, Clock
 from transload.errors import (
-    HostGivenUp,
     Interrupted,
     LocalError,
-    NotFound,
-    Refused,
     TransloadError,
     UsageError,
     as_result,
@@ -24,31 +21,30 @@ from transload.errors import (
 from transload.events import (
     Event,
     How,
-    ImageDone,
     Listener,
     RunFinished,
-    RunResumed,
     RunStarted,
     StepDone,
     StepFailed,
-    StepMoved,
     StepStarted,
     ignore,
 )
-from transload.oci import Manifest
 from transload.planning import BlobStep, ManifestStep, Plan, Step
 from transload.planning.companions import told_how_to_leave
-from transload.planning.plan import Share
 from transload.ports import Source, Target
 from transload.threads import Cancellation, TaskGroup
 from transload.transfer.agenda import Agenda
 from transload.transfer.blobs import Opens, Passed, Placing
 from transload.transfer.bodyorder import in_order_of_images
+from transload.transfer.gathering import NAMES, RUN, Gathered, Gathering
+from transload.transfer.images import Images
 from transload.transfer.journal import Journal
 from transload.transfer.lanes import SMALL, BodyLanes
 from transload.transfer.leftovers import drop, leftovers
 from transload.transfer.limits import NO_LIMITS, Limits, Paused
-from transload.transfer.outcome import ImageOutcome, Outcome
+from transload.transfer.motion import Motion
+from transload.transfer.naming import Naming
+from transload.transfer.outcome import Outcome
 from transload.transfer.troubles import Troubles
 from transload.transfer.turns import Turns
 
@@ -108,6 +104,7 @@ def run(
         lanes=lanes,
         give_up_after_s=give_up_after_s,
         limits=limits,
+        gather=limits == NO_LIMITS and not recheck,
     )
     engine.placing = Placing(
         target=target,
@@ -145,10 +142,11 @@ class _Engine:
         lanes: BodyLanes,
         give_up_after_s: float,
         limits: Limits,
+        gather: bool,
     ) -> None:
         self._turns = Turns(limits, clock, self.tell)
         self._troubles = Troubles(clock, give_up_after_s)
-        self._positions: dict[int, int] = {}
+        self._motion = Motion(self._troubles)
         self._plan = plan
         self._sources = sources
         self._target = target
@@ -162,20 +160,15 @@ class _Engine:
         self._telling = threading.RLock()
         self._group: TaskGroup | None = None
         self._threads = self._idle = 0
-        self._outcomes: dict[int, ImageOutcome] = {}
-        self._goals = {number: set(image.goals) for number, image in enumerate(plan.images)}
-        self._images_of: dict[int, list[int]] = {}
-        for number, goals in self._goals.items():
-            for goal in goals:
-                self._images_of.setdefault(goal, []).append(number)
+        self._images = Images(plan, self.tell)
+        self._gathering = Gathering(target, sources, enabled=gather)
+        self._reading = False  # whether small blobs are being read
 
     def run(self) -> Outcome:
         started_s = self._clock.monotonic_s()
         plan = self._plan
         self.tell(RunStarted(len(plan.images), len(plan.steps), plan.copied.bytes))
-        for number, image in enumerate(plan.images):
-            if image.error is not None or not image.goals:
-                self._image_done(number, image.error, tried=not isinstance(image.error, HostGivenUp))
+        self._images.begin()
         with self._lanes.claimed(self._call_hands), TaskGroup(self._cancellation) as group:
             self._group, self._threads = group, min(1, len(plan.steps))
             group.staff(self._threads, self._work)
@@ -183,29 +176,24 @@ class _Engine:
         left = self._agenda.open > 0
         interrupted = self._cancellation.cancelled and left
         self.tell(RunFinished(duration_s, interrupted))
-        unfinished = ImageOutcome(done=False, error=None)
-        images = tuple(self._outcomes.get(number, unfinished) for number in range(len(plan.images)))
-        underway = Share(len(self._positions), sum(self._positions.values()))
-        return Outcome(images, interrupted, duration_s, out_of_bytes=left and not interrupted, underway=underway)
+        underway = self._motion.underway
+        return Outcome(
+            self._images.outcomes, interrupted, duration_s, out_of_bytes=left and not interrupted, underway=underway
+        )
 
     # --- threads
 
     def _work(self) -> None:
         try:
-            while (step := self._next()) is not None:
-                try:
-                    self._start(step)
-                    known = self._troubles.hopeless(step)
-                    if known is not None:
-                        self._settle_failed(step, known, tried=False)
-                    else:
-                        self._settle_done(step, *self._do(step))
-                except Paused:
-                    self._put_back(step)
-                except Interrupted:
-                    raise
-                except TransloadError as error:
-                    self._settle_failed(step, as_result(error))
+            while (steps := self._next()) is not None:
+                if not steps:
+                    self._store(self._gathering.rest())
+                elif isinstance(steps[0], ManifestStep) and len(steps) > 1:
+                    self._name(steps)
+                else:
+                    for step in steps:
+                        self._try(step)
+                    self._has_read(steps[0])
         except BaseException as error:  # this thread's step will never be settled, so no thread may wait for it
             self._cancellation.cancel()
             with self._changed:
@@ -213,20 +201,99 @@ class _Engine:
             if not isinstance(error, Interrupted):
                 raise
 
-    def _next(self) -> Step | None:
+    def _try(self, step: Step, *, together: bool = True) -> None:
+        """Do one step, and settle it; a small blob may wait to be stored `together` with others."""
+        try:
+            if together:
+                self._start(step)
+            known = self._troubles.hopeless(step)
+            if known is not None:
+                self._settle_failed(step, known, tried=False)
+            elif together and isinstance(step, BlobStep) and self._gathering.takes(step):
+                full = self._gathering.add(self._read(step))
+                if full:
+                    self._store(full)
+            else:
+                self._settle_all([(step, *self._do(step))])
+        except Paused:
+            self._put_back(step)
+        except Interrupted:
+            raise
+        except TransloadError as error:
+            self._settle_failed(step, as_result(error))
+
+    def _next(self) -> list[Step] | None:
+        """The next step, or several of a kind; none of them if what was gathered is to be stored now. None at the end.
+
+        What was gathered is stored when there is nothing else to do, since other steps may wait for it.
+        """
         with self._changed:
             while not self._cancellation.cancelled and self._agenda.open:
-                step = self._turns.next(self._agenda, self._lanes)
+                light = not (self._reading and self._gathering.one_reads)
+                step = self._turns.next(self._agenda, self._lanes, light=light)
                 if step is not None:
-                    self._lanes.begin(step)
+                    steps = self._with_more(step)
+                    for each in steps:
+                        self._lanes.begin(each)
                     self._call_hands()
-                    return step
+                    return steps
+                if self._gathering.waiting and light:
+                    return []
                 if self._turns.are_over:
                     break
                 self._idle += 1
                 self._changed.wait(_LOOK_S)  # with a limit, since a cancellation does not notify this condition
                 self._idle -= 1
-            return None
+            return [] if self._gathering.waiting else None
+
+    def _with_more(self, step: Step) -> list[Step]:
+        """The step, and more of its kind if they can be done together."""
+        if not self._gathering.takes(step):
+            return [step]
+        if isinstance(step, ManifestStep):
+            return [step, *self._turns.more(self._agenda, step, NAMES - 1)]
+        self._reading = True
+        return [step, *(self._turns.more(self._agenda, step, RUN - 1) if self._gathering.one_reads else ())]
+
+    def _has_read(self, step: Step) -> None:
+        if self._gathering.one_reads and isinstance(step, BlobStep) and self._gathering.takes(step):
+            with self._changed:
+                self._reading = False
+                self._changed.notify_all()
+
+    def _read(self, step: BlobStep) -> Gathered:
+        started_s = self._clock.monotonic_s()
+        self._troubles.refuse_bad(step)
+        content = self.placing.read(step, self._sources[step.source_store])
+        with self._changed:
+            self._lanes.end(step)  # it needs no thread while it waits
+        return Gathered(step, content, self._clock.monotonic_s() - started_s)
+
+    def _store(self, group: list[Gathered]) -> None:
+        """Store blobs together; if that fails, each by itself, which tells what is wrong with which."""
+        try:
+            self._gathering.store(group)
+        except TransloadError:
+            for gathered in group:
+                self._try(gathered.step, together=False)
+            return
+        for gathered in group:
+            self.note(gathered.step)
+        self._settle_all([(gathered.step, "copied", len(gathered.content), gathered.took_s) for gathered in group])
+
+    def _name(self, steps: list[Step]) -> None:
+        """Store manifests together; if that fails, each by itself, which may bring blobs that the target has lost."""
+        started_s = self._clock.monotonic_s()
+        for step in steps:
+            self._start(step)
+        try:
+            self._gathering.name(steps, self._plan, self._images.of)
+        except TransloadError:
+            for step in steps:
+                self._try(step, together=False)
+            return
+        took_s = self._clock.monotonic_s() - started_s
+        self._settle_all([(step, _how(step), 0, took_s) for step in steps])
 
     def _call_hands(self) -> None:
         """There may be room for a further step: a waiting thread takes it, or a new one."""
@@ -262,13 +329,16 @@ class _Engine:
             self._agenda.put_back(step)
             self._changed.notify_all()
 
-    def _settle_done(self, step: Step, how: How, size: int, duration_s: float) -> None:
-        self.tell(StepDone(step.id, how, size, duration_s))
+    def _settle_all(self, done: list[tuple[Step, How, int, float]]) -> None:
+        for step, how, size, duration_s in done:
+            self.tell(StepDone(step.id, how, size, duration_s))
         with self._changed:
-            self._end(step)
-            self._agenda.done(step)
+            for step, *_ in done:
+                self._end(step)
+                self._agenda.done(step)
             self._changed.notify_all()
-        self._reach(step, None)
+        for step, *_ in done:
+            self._images.reach(step, None)
 
     def _settle_failed(self, step: Step, error: TransloadError, *, tried: bool = True) -> None:
         self._troubles.learn(step, error)
@@ -278,7 +348,7 @@ class _Engine:
             lost = self._agenda.failed(step)
             self._changed.notify_all()
         for settled in (step, *lost):
-            self._reach(settled, error, tried)
+            self._images.reach(settled, error, tried=tried)
 
     def _end(self, step: Step) -> None:
         self._lanes.end(step)
@@ -314,75 +384,16 @@ class _Engine:
         self._turns.check(step, length)
 
     def _manifest(self, step: ManifestStep) -> How:
-        manifest = self._plan.manifests[step.digest]
-        with at_side("target"), told_how_to_leave(step.name, manifest):
-            try:
-                self._point(step, manifest)
-            except NotFound:  # the target said that it has a blob, but has not (collected since): bring it, once
-                self._heal(step)
-                self._point_healed(step, manifest)
-        return "tagged" if step.name.tag else "stored"
-
-    def _point(self, step: ManifestStep, manifest: Manifest) -> None:
-        """Store the manifest. If it completes no image, it is a part of an index that follows."""
-        self._target.put_manifest(step.name, manifest, part=step.id not in self._images_of, sparse=bool(step.left_out))
-
-    def _point_healed(self, step: ManifestStep, manifest: Manifest) -> None:
-        try:
-            self._point(step, manifest)
-        except NotFound as error:
-            if not step.left_out:
-                raise
-            raise Refused(  # docker-registry before version 3, among others
-                "the target does not take an incomplete index"
-                f" ({len(step.left_out)} of {len(manifest.manifests)} left out)",
-                subject=str(step.name),
-                hint="write a new index (--platform with --narrow rewritten), or copy all platforms; "
-                "where transload serves the target, --allow-sparse takes it",
-            ) from error
-
-    def _heal(self, step: ManifestStep) -> None:
-        repository = step.name.repository
-        for blob in self._plan.manifests[step.digest].blobs:
-            if not self._target.exists(repository, blob):
-                lacking = BlobStep(
-                    id=step.id,
-                    descriptor=blob,
-                    source_store=step.source_store,
-                    source_repository=step.source_repository,
-                    repository=repository,
-                )
-                self.placing.place(lacking, self._sources[step.source_store])
-
-    # --- images and events
-
-    def _reach(self, step: Step, error: TransloadError | None, tried: bool = True) -> None:
-        with self._telling:
-            for number in self._images_of.get(step.id, ()):
-                goals = self._goals[number]
-                goals.discard(step.id)
-                if error is not None:
-                    self._image_done(number, error, tried=tried)
-                elif not goals:
-                    self._image_done(number, None)
-
-    def _image_done(self, number: int, error: TransloadError | None, *, tried: bool = True) -> None:
-        if number not in self._outcomes:
-            self._outcomes[number] = ImageOutcome(done=True, error=error, tried=tried)
-            self.tell(ImageDone(number, error, tried))
+        naming = Naming(self._plan, self._target, step, is_part=step.id not in self._images.of)
+        with at_side("target"), told_how_to_leave(step.name, naming.manifest):
+            naming.point(lambda lacking: self.placing.place(lacking, self._sources[step.source_store]))
+        return _how(step)
 
     def tell(self, event: Event) -> None:
         with self._telling:
-            self._note_motion(event)
+            self._motion.note(event)
             self._listener(event)
 
-    def _note_motion(self, event: Event) -> None:
-        """Bytes that were copied before are no motion."""
-        if isinstance(event, StepMoved):
-            if event.position <= self._positions.get(event.step, 0):
-                return
-            self._positions[event.step] = event.position
-        if isinstance(event, (StepDone, StepFailed)):
-            self._positions.pop(event.step, None)
-        if isinstance(event, (StepMoved, StepDone, RunResumed)):
-            self._troubles.moved()
+
+def _how(step: Step) -> How:
+    return "tagged" if isinstance(step, ManifestStep) and step.name.tag else "stored"

@@ -28,22 +28,28 @@ class Turns:
         self._look_s = float("-inf")
         self._paused_s: float | None = None
 
-    def next(self, agenda: Agenda, lanes: BodyLanes) -> Step | None:
-        """The next step that may begin now; None if there is none."""
+    def next(self, agenda: Agenda, lanes: BodyLanes, *, light: bool = True) -> Step | None:
+        """The next step that may begin now; None if there is none. With `light` False, it is no light body."""
         if self._is_pause():
             return None
-        step = self._take(agenda, lanes)
+        step = self._take(agenda, lanes, light)
         while step is not None and not self._begins(step):
             agenda.put_back(step)
-            step = self._take(agenda, lanes)
+            step = self._take(agenda, lanes, light)
         self._under_way += step is not None
         return step
 
-    def _take(self, agenda: Agenda, lanes: BodyLanes) -> Step | None:
+    def more(self, agenda: Agenda, step: Step, most: int) -> list[Step]:
+        """Up to `most` further steps of the same kind as `step`, for runs without limits."""
+        taken = agenda.more(step, most)
+        self._under_way += len(taken)
+        return taken
+
+    def _take(self, agenda: Agenda, lanes: BodyLanes, light: bool) -> Step | None:
         """When a large body does not fit, small ones may: they complete images whose large ones are there."""
         return agenda.take(
             heavy=never if self._full["heavy"] or self._full["light"] else lanes.heavy_may_begin,
-            light=never if self._full["light"] else lanes.light_may_begin,
+            light=never if self._full["light"] or not light else lanes.light_may_begin,
         )
 
     def _begins(self, step: Step) -> bool:

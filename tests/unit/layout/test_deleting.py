@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from transload.errors import BlobUnknown, ManifestUnknown, Refused
 from transload.layout import LayoutStore
@@ -120,7 +121,7 @@ def test_a_part_that_is_pruned_while_a_manifest_waits_for_its_turn_is_missed(tmp
 
     store, other = LayoutStore(tmp_path / "layout", create=True), LayoutStore(tmp_path / "layout")
     fill(store, ONE, "app", "v1")
-    store._blobs = Watched(tmp_path / "layout")
+    store._names = evolve(store._names, blobs=Watched(tmp_path / "layout"))
     looked.clear()
     with ThreadPoolExecutor(1) as threads, other._changing():
         waiting = threads.submit(store.put_manifest, Name("app", "v2"), ONE.manifest)

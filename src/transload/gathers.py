@@ -1,0 +1,34 @@
+"""The port of stores that can store many small things at once; its attribute is `gathers`, see `transload.ports`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from transload.oci import Descriptor, Manifest, Name
+from transload.values import frozen
+
+
+@frozen(kw_only=True)
+class Put:
+    """A manifest that is to be stored under a name. The fields mean what they mean for `Names.put_manifest`."""
+
+    name: Name
+    manifest: Manifest
+    part: bool = False
+    sparse: bool = False
+
+
+class Gathers(Protocol):
+    """Stores many small things for the price of one (`gathers`): with one flush, and one change of a list.
+
+    After an error some of them may be stored. Whoever calls then stores each by itself, and learns which one is wrong.
+    """
+
+    def put_blobs(self, blobs: Sequence[tuple[Descriptor, bytes]]) -> None:
+        """Check the digest of each blob, and make all of them visible. Raises what `Ingest` raises."""
+        ...
+
+    def put_manifests(self, puts: Sequence[Put]) -> None:
+        """Store manifests in this order, each as `Names.put_manifest` does. Raises the same errors."""
+        ...

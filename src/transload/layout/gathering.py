@@ -1,0 +1,75 @@
+"""Many small blobs on their way into a layout: written beside the blobs, flushed together, and then moved among them.
+
+A file of a small blob is not worth being taken up by a later run, so it has one writer and no lock. What a killed
+process leaves of such files is deleted a day later, as the other files with one writer are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+
+from transload.files import Folder, flush_files, local_errors, write_all
+from transload.gathers import Put
+from transload.layout.ingest import own_name, parked_name
+from transload.layout.names import LayoutNames
+from transload.oci import Descriptor, Digest, Verifier
+
+
+class LayoutGathers:
+    """Stores many things at once below `root`, by way of `unfinished`. `prepare` makes that folder.
+
+    `arrived` is called with every blob that is stored.
+    """
+
+    def __init__(
+        self,
+        root: Folder,
+        unfinished: Folder,
+        names: LayoutNames,
+        prepare: Callable[[], None],
+        arrived: Callable[[Digest], None],
+    ) -> None:
+        self._root = root
+        self._unfinished = unfinished
+        self._names = names
+        self._prepare = prepare
+        self._arrived = arrived
+
+    def put_blobs(self, blobs: Sequence[tuple[Descriptor, bytes]]) -> None:
+        """See `transload.gathers.Gathers`."""
+        by_algorithm: dict[str, dict[Digest, bytes]] = {}
+        for descriptor, content in blobs:
+            verifier = Verifier(descriptor.digest, descriptor.size)
+            verifier.update(content)
+            verifier.check()
+            by_algorithm.setdefault(descriptor.digest.algorithm, {})[descriptor.digest] = content
+        self._prepare()
+        for algorithm, contents in by_algorithm.items():
+            self._store(contents, self._root.inner("blobs", algorithm))
+        for descriptor, _ in blobs:
+            self._arrived(descriptor.digest)
+
+    def put_manifests(self, puts: Sequence[Put]) -> None:
+        """See `transload.gathers.Gathers`."""
+        self._names.put(puts)
+
+    def _store(self, contents: Mapping[Digest, bytes], blobs: Folder) -> None:
+        with local_errors("writing", self._unfinished.path):
+            blobs.make()
+            with self._unfinished.held() as folder, blobs.held() as there:
+                written: dict[str, Digest] = {}
+                try:
+                    for digest, content in contents.items():
+                        name = own_name(parked_name(digest))
+                        written[name] = digest
+                        with folder.open(name, "x+") as file:
+                            write_all(file, content)
+                    flush_files(folder, list(written))
+                    for name, digest in list(written.items()):
+                        folder.move(name, there, digest.encoded)
+                        del written[name]
+                finally:
+                    for name in written:
+                        with suppress(OSError):  # the first error is the one to report
+                            folder.unlink(name)

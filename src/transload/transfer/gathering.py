@@ -1,0 +1,122 @@
+"""Small blobs of a run that wait until the target can store many of them at once (`transload.gathers.Gathers`)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+
+from transload.errors import at_side
+from transload.gathers import Gathers, Put
+from transload.oci import Descriptor, Verifier
+from transload.planning import BlobStep, ManifestStep, Plan, Step
+from transload.ports import Chunk, Source, Target
+from transload.transfer.agenda import is_body, is_heavy
+from transload.values import frozen
+
+BLOBS = 1024
+BYTES = 4 << 20
+"""So many blobs or bytes are stored together at most. A crash costs them once more."""
+RUN = 64
+"""So many small blobs of a local source one thread reads, before it looks for other work."""
+NAMES = 512
+"""So many manifests are stored together at most."""
+
+
+@frozen
+class Gathered:
+    """A blob that was read and waits; `took_s` is how long reading took, in seconds."""
+
+    step: BlobStep
+    content: bytes
+    took_s: float
+
+
+class Arriving:
+    """An ingest that keeps a small blob in memory: whoever began it takes `content` after the commit."""
+
+    offset = 0
+
+    def __init__(self, descriptor: Descriptor) -> None:
+        self.content = b""
+        self._descriptor = descriptor
+        self._arrived = bytearray()
+
+    def write(self, chunks: Iterable[Chunk]) -> None:
+        """See `transload.ports.Ingest`."""
+        for chunk in chunks:
+            self._arrived += chunk
+
+    def commit(self) -> None:
+        """See `transload.ports.Ingest`."""
+        verifier = Verifier(self._descriptor.digest, self._descriptor.size)
+        verifier.update(self._arrived)
+        verifier.check()
+        self.content = bytes(self._arrived)
+
+    def abandon(self) -> None:
+        """See `transload.ports.Ingest`."""
+        self._arrived.clear()
+
+
+class Gathering:
+    """What waits to be stored at `target`. If it cannot gather, or `enabled` is False, nothing ever does.
+
+    Safe for threads. `one_reads` says that only one thread at a time shall read small blobs, since all sources are
+    local: more of them would only wait for each other.
+    """
+
+    def __init__(self, target: Target, sources: Mapping[str, Source], *, enabled: bool) -> None:
+        gathers: Gathers | None = getattr(target, "gathers", None)
+        self._gathers = gathers if enabled else None
+        self.one_reads = self._gathers is not None and all(store.request_costs is None for store in sources.values())
+        self.waiting: list[Gathered] = []
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def takes(self, step: Step) -> bool:
+        """Whether this step may be done together with others of its kind."""
+        if self._gathers is None:
+            return False
+        if isinstance(step, ManifestStep):
+            return True
+        return is_body(step) and not is_heavy(step) and not step.descriptor.is_foreign
+
+    def add(self, gathered: Gathered) -> list[Gathered]:
+        """Keep a blob until there are enough; then all of them, which the caller stores."""
+        with self._lock:
+            self.waiting.append(gathered)
+            self._bytes += len(gathered.content)
+            if len(self.waiting) < BLOBS and self._bytes < BYTES:
+                return []
+            return self._all()
+
+    def rest(self) -> list[Gathered]:
+        """All that wait; the caller stores them."""
+        with self._lock:
+            return self._all()
+
+    def _all(self) -> list[Gathered]:
+        waiting, self.waiting, self._bytes = self.waiting, [], 0
+        return waiting
+
+    def store(self, group: Iterable[Gathered]) -> None:
+        """Store blobs at the target. After an error, some may be there."""
+        if self._gathers is not None:
+            with at_side("target"):
+                self._gathers.put_blobs([(gathered.step.descriptor, gathered.content) for gathered in group])
+
+    def name(self, steps: Iterable[Step], plan: Plan, goals: Mapping[int, object]) -> None:
+        """Store manifests at the target. Those that are not among `goals` complete no image, so they are parts."""
+        if self._gathers is not None:
+            puts = [
+                Put(
+                    name=step.name,
+                    manifest=plan.manifests[step.digest],
+                    part=step.id not in goals,
+                    sparse=bool(step.left_out),
+                )
+                for step in steps
+                if isinstance(step, ManifestStep)
+            ]
+            with at_side("target"):
+                self._gathers.put_manifests(puts)
