@@ -41,33 +41,23 @@ if TYPE_CHECKING:
     from transload.bundle.format.signing import PublicKey, Signer, load_private_key, load_public_key
     from transload.bundle.reading.checking import CheckedPart
     from transload.bundle.repairing.repair import Repaired, RepairedFile
-    from transload.catalog import (
-        Catalog,
-        CatalogUse,
-        ChartAddress,
-        ChartUse,
-        CompanionImage,
-        Difference,
-        Holding,
-        ImageSet,
-        Offer,
-        Release,
-        ReleaseList,
-        RuledImages,
-        RuledPrefix,
-        Selected,
-        TagRule,
-        TagVerdict,
-        VersionRange,
-        judge_tags,
-        load_builtin,
-        order_key,
-        parse_references,
-    )
-    from transload.catalog.catalog import NEWEST
+    from transload.catalog.builtin import load_builtin
+    from transload.catalog.catalog import Catalog
+    from transload.catalog.chartaddress import ChartAddress
+    from transload.catalog.chartuse import ChartUse
     from transload.catalog.definition import parse_catalog
+    from transload.catalog.difference import Difference
+    from transload.catalog.imageset import CatalogUse, ImageSet
     from transload.catalog.lists.taken import ListQuestion
+    from transload.catalog.offer import Holding, Offer, ReleaseList
+    from transload.catalog.references import parse_references
+    from transload.catalog.release import CompanionImage, Release
+    from transload.catalog.ruled import RuledImages, RuledPrefix
+    from transload.catalog.selected import Selected
     from transload.catalog.setfile import load_set, parse_set
+    from transload.catalog.tagrule import TagRule, TagVerdict, judge_tags
+    from transload.catalog.versionrange import VersionRange, order_key
+    from transload.catalog.words import NEWEST
     from transload.configuration.relocation import MovedImage, PrefixRule, Reach, Relocation
     from transload.configuration.wishes import ConfigFile, Configuration
     from transload.discovery.finding import Place, Sureness, Unread
@@ -312,15 +302,23 @@ _HOMES = {
     "transload.bundle.format.signing": ("PublicKey", "Signer", "load_private_key", "load_public_key"),
     "transload.bundle.reading.checking": ("CheckedPart",),
     "transload.bundle.repairing.repair": ("Repaired", "RepairedFile"),
-    "transload.catalog": (
-        "Catalog", "CatalogUse", "ChartAddress", "ChartUse", "CompanionImage", "Difference", "Holding", "ImageSet",
-        "Offer", "Release", "ReleaseList", "RuledImages", "RuledPrefix", "Selected", "TagRule", "TagVerdict",
-        "VersionRange", "judge_tags", "load_builtin", "order_key", "parse_references",
-    ),
-    "transload.catalog.catalog": ("NEWEST",),
+    "transload.catalog.builtin": ("load_builtin",),
+    "transload.catalog.catalog": ("Catalog",),
+    "transload.catalog.chartaddress": ("ChartAddress",),
+    "transload.catalog.chartuse": ("ChartUse",),
     "transload.catalog.definition": ("parse_catalog",),
+    "transload.catalog.difference": ("Difference",),
+    "transload.catalog.imageset": ("CatalogUse", "ImageSet"),
     "transload.catalog.lists.taken": ("ListQuestion",),
+    "transload.catalog.offer": ("Holding", "Offer", "ReleaseList"),
+    "transload.catalog.references": ("parse_references",),
+    "transload.catalog.release": ("CompanionImage", "Release"),
+    "transload.catalog.ruled": ("RuledImages", "RuledPrefix"),
+    "transload.catalog.selected": ("Selected",),
     "transload.catalog.setfile": ("load_set", "parse_set"),
+    "transload.catalog.tagrule": ("TagRule", "TagVerdict", "judge_tags"),
+    "transload.catalog.versionrange": ("VersionRange", "order_key"),
+    "transload.catalog.words": ("NEWEST",),
     "transload.configuration.relocation": ("MovedImage", "PrefixRule", "Reach", "Relocation"),
     "transload.configuration.wishes": ("ConfigFile", "Configuration"),
     "transload.discovery.finding": ("Place", "Sureness", "Unread"),

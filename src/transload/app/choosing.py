@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from transload.app.location import Location
 from transload.app.releases import open_origin
-from transload.app.stores import Stores
-from transload.catalog.imageset import ImageSet
 from transload.catalog.ruled import Choice, RuledImages, RuledPrefix
 from transload.catalog.tagrule import judge_tags, undated
 from transload.errors import (
@@ -27,9 +26,13 @@ from transload.events import Counting
 from transload.limits import DATED_TAGS
 from transload.oci import Name, Reference
 from transload.planning.ageing import made_at
-from transload.ports import Source
 from transload.report.texts import count
 from transload.threads import Cancellation, in_parallel
+
+if TYPE_CHECKING:
+    from transload.app.stores import Stores
+    from transload.catalog.imageset import ImageSet
+    from transload.ports import Source
 
 _THREADS = 8
 _NAMED = 5  # repositories in one sentence

@@ -10,11 +10,12 @@ from typing import IO
 
 from transload.app.namedfiles import STANDARD_INPUT
 from transload.catalog.imageset import ImageSet
+from transload.catalog.listfile import DOCUMENT_SUFFIXES
 from transload.catalog.lists import OtherList, plain, with_platforms_joined
 from transload.catalog.lists.taken import ListedImage, ListQuestion
 from transload.catalog.references import LIST_BYTES, parse_references
 from transload.catalog.selected import Selected, kept_apart, merge
-from transload.catalog.setfile import DOCUMENT_SUFFIXES, parse_list
+from transload.catalog.setfile import parse_list
 from transload.catalog.setwriting import set_text
 from transload.errors import DocumentInvalid, LocalError, SelectionEmpty, UsageError
 from transload.files import expanded, local_errors, read_file, read_up_to

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from transload.app.location import Location
-from transload.planning import Plan
-from transload.planning.plan import Share
-from transload.ports import Continues, Target
+from typing import TYPE_CHECKING
+
 from transload.report.texts import count, size
+
+if TYPE_CHECKING:
+    from transload.app.location import Location
+    from transload.planning import Plan
+    from transload.planning.plan import Share
+    from transload.ports import Continues, Target
 
 
 def half_blob_notes(plan: Plan, target: Target) -> tuple[str, ...]:

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from transload.app.location import Location
-from transload.oci import Platform
 from transload.planning import Narrowing, Referrers
 from transload.planning.ages import NO_AGES, Ages
 from transload.values import frozen
@@ -16,6 +14,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from transload.app.gates import Gates
+    from transload.app.location import Location
+    from transload.oci import Platform
     from transload.trust.policy import Policy
 
 BODIES = 16

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrs import evolve, field
 
+from transload.app.goingback import older_notes
 from transload.app.halfway import half_blob_notes
-from transload.app.job import BODIES, Job
+from transload.app.job import BODIES
 from transload.app.location import Location
-from transload.app.published import compare_with_source
-from transload.app.releases import source_tags
 from transload.app.rules import ask_once_if_repeated, check_without_engine, policy_notes, refuse_by_rule, trusting_for
 from transload.app.selection import Selection, release_names, select
-from transload.app.stores import Stores
 from transload.app.whole import nameless_notes
-from transload.catalog.ruled import Choice
 from transload.errors import (
     LocalError,
     NotFound,
@@ -32,24 +29,26 @@ from transload.errors import (
 from transload.events import ActivityListener, Listener, Progressed
 from transload.oci import Descriptor, Digest, Name
 from transload.planning import Plan, Request, asked_so_far, expect_run, make_plan
-from transload.planning.additions import Addition, additions
-from transload.planning.ageing import GoingBack, going_back, moving_in
+from transload.planning.ageing import going_back, moving_in
 from transload.planning.plan import ManifestStep, PlannedImage
-from transload.ports import Source, Target
-from transload.report.gated import GateResult
 from transload.report.result import ReleaseResult
 from transload.threads import Cancellation, in_parallel
 from transload.transfer import Journal, Outcome, run
-from transload.transfer.blobs import Opens
 from transload.transfer.limits import NO_LIMITS, Limits
 from transload.values import frozen
-from transload.wording import first_of
 
 if TYPE_CHECKING:
     from transload.app.attesting import Attestation
+    from transload.app.job import Job
+    from transload.app.stores import Stores
     from transload.app.taking import Taking
     from transload.app.trusting import Judge
+    from transload.catalog.ruled import Choice
+    from transload.planning.additions import Addition
+    from transload.ports import Source, Target
+    from transload.report.gated import GateResult
     from transload.report.transferrecord import Carrier, Check
+    from transload.transfer.blobs import Opens
     from transload.trust.policy import Verdict
 
 _NAMED = 3  # images named in one sentence
@@ -212,6 +211,10 @@ def _values_at_end(selection: Selection, plan: Plan, job: Job) -> Callable[[Outc
 
 def additions_of(selection: Selection, plan: Plan, job: Job) -> tuple[Addition, ...]:
     """What each release adds to those before it; empty unless there are several."""
+    if len(selection.releases) < 2:
+        return ()
+    from transload.planning.additions import additions  # few runs bring several
+
     releases = release_names(selection, job)
     return additions(plan, releases) if len(releases) > 1 else ()
 
@@ -223,21 +226,6 @@ def releases_of(selection: Selection) -> tuple[ReleaseResult, ...]:
         for chosen in selection.releases
     )
     return tuple(dict.fromkeys(chosen))
-
-
-def older_notes(tags: Iterable[GoingBack]) -> tuple[str, ...]:
-    """Notes on tags that go back to older content, such as from a disk that is older than the target."""
-    notes: dict[bool, list[GoingBack]] = {}
-    for tag in tags:
-        notes.setdefault(tag.doubtful, []).append(tag)
-    return tuple(_older_note(same, doubtful=doubtful) for doubtful, same in sorted(notes.items()))
-
-
-def _older_note(tags: Sequence[GoingBack], *, doubtful: bool) -> str:
-    named, number = first_of(map(str, tags), _NAMED), "1 tag" if len(tags) == 1 else f"{len(tags)} tags"
-    if doubtful:
-        return f"{number} may go back to older content, or this machine's clock is behind: {named}"
-    return f"{number} {'goes' if len(tags) == 1 else 'go'} back to older content: {named}"
 
 
 def source_notes(sources: Mapping[str, Source]) -> tuple[str, ...]:
@@ -257,6 +245,8 @@ def check_anything_published(selection: Selection, plan: Plan) -> None:
         if all(image.excused for image in plan.images):
             raise all_missing([image.label for image in plan.images])
         return
+    from transload.app.releases import source_tags
+
     chosen = of_catalogs[-1]
     newest: list[str] = []
     with contextlib.suppress(TransloadError):  # asked only for the hint
@@ -286,6 +276,8 @@ def differences(
     notes: list[str] = []
     of_catalogs = [chosen for chosen in selection.releases if not chosen.catalog.is_set]
     if of_catalogs:
+        from transload.app.published import compare_with_source  # for catalogs that bring something new
+
         working(Progressed("comparing"))
     for chosen in of_catalogs:
         notes += compare_with_source(chosen.catalog, chosen.release, chosen.source, chosen.origin.prefix, cancellation)

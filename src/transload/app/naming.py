@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from transload.app.job import Job
 from transload.app.location import SCHEMES, Location
 from transload.catalog.builtin import builtin, load_builtin
-from transload.catalog.catalog import Catalog
 from transload.catalog.chartaddress import OCI, WEB, ChartAddress
-from transload.catalog.chartuse import ChartUse
 from transload.catalog.imageset import ImageSet
+from transload.catalog.listfile import is_document, load_references
 from transload.catalog.references import select_references
 from transload.errors import CatalogUnknown, LocalError, SelectionEmpty, UsageError
 from transload.files import expanded
 from transload.oci.reference import shown
+
+if TYPE_CHECKING:
+    from transload.app.job import Job
+    from transload.catalog.catalog import Catalog
 
 FILE_SUFFIXES = (".yaml", ".yml", ".json", ".lock", ".txt", ".list")
 _REFERENCES, _CHARTS = "references", "charts"
@@ -54,6 +57,8 @@ def _load(text: str, kind: str, variables: Mapping[str, str]) -> Catalog | Image
     if kind == "file":
         return _load_file(text, variables)
     if kind == "chart":
+        from transload.catalog.chartuse import ChartUse  # few runs have charts
+
         return ImageSet(_CHARTS, charts=(ChartUse(address=ChartAddress.parse(text)),))
     try:
         return load_builtin(text)
@@ -73,7 +78,7 @@ def load_catalog(text: str, variables: Mapping[str, str] | None = None) -> Catal
     if kind_of(text) != "file":
         return load_builtin(text)
     listing = _load_file(text, variables)
-    if not isinstance(listing, Catalog):
+    if isinstance(listing, ImageSet):
         catalogs = " or ".join(dict.fromkeys(use.catalog.name for use in listing.catalogs))
         raise UsageError(
             f"{shown(text)} is an image set without releases",
@@ -93,13 +98,19 @@ def _load_file(text: str, variables: Mapping[str, str] | None = None) -> Catalog
         )
     if path.is_dir() or path.suffix.lower() in _ARCHIVE_SUFFIXES:
         raise _path_as_set(text, path)
-    from transload.catalog.setfile import load_set  # few runs read one
-
-    listing = load_set(path, variables)
+    listing = _load_list(path, variables)
     if isinstance(listing, ImageSet) and listing.is_empty:
         way = "; ".join(listing.notes[:3]) or "write at least one reference into it"
         raise SelectionEmpty(f"{text} lists no image", subject=text, hint=way)
     return listing
+
+
+def _load_list(path: Path, variables: Mapping[str, str] | None) -> Catalog | ImageSet:
+    if not is_document(path):
+        return load_references(path)
+    from transload.catalog.setfile import load_set  # it knows every format of a list
+
+    return load_set(path, variables)
 
 
 def _path_as_set(text: str, path: Path) -> LocalError:

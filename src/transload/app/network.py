@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from attrs import Attribute, field
 
-from transload.app.settings import Environment
 from transload.errors import UsageError
 from transload.net.rates import NO_RATE_LIMITS, RateLimits
 from transload.values import frozen
 
 if TYPE_CHECKING:
+    from transload.app.settings import Environment
     from transload.net.settings import NetSettings
 
 

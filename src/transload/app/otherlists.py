@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from transload.catalog.listfile import DOCUMENT_SUFFIXES
 from transload.catalog.lists import OtherList
-from transload.catalog.setfile import DOCUMENT_SUFFIXES, parse_list
+from transload.catalog.setfile import parse_list
 from transload.discovery.finding import Discovered, Finding, Place, Question
 from transload.errors import DocumentInvalid
 from transload.limits import YAML_BYTES

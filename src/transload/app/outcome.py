@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from transload.app.mirror import Prepared
 from transload.app.runid import checked_run_id
-from transload.app.stores import Stores
 from transload.clock import SYSTEM_CLOCK
 from transload.errors import Interrupted, Side, TransloadError
 from transload.report.hosttotals import HostTotals
 from transload.report.problem import Problem
 from transload.report.result import Result
-from transload.report.tally import Tally
 from transload.report.trusted import trusted_by_name
-from transload.transfer import Outcome
 from transload.values import frozen
 from transload.version import __version__
+
+if TYPE_CHECKING:
+    from transload.app.mirror import Prepared
+    from transload.app.stores import Stores
+    from transload.report.tally import Tally
+    from transload.transfer import Outcome
 
 
 @frozen

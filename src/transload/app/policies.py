@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transload.app.naming import kind_of
+from transload.catalog.listfile import is_document
 from transload.errors import DocumentInvalid, UsageError
 from transload.files import expanded
 from transload.values import frozen
@@ -83,16 +84,22 @@ def _all_places(sets: Iterable[str]) -> list[_Place]:
 def _places(text: str) -> Iterator[_Place]:
     if kind_of(text) != "file":
         return
-    from transload.catalog.setfile import policy_in  # few runs read a file
-
     path = expanded(text)
     if not path.is_file():  # whoever reads the set says so
         return
     beside = path.parent / BESIDE
-    if policy_in(path) is not None:
+    if _has_policy(path):
         yield _Place(path, True)
     elif beside.is_file() and not beside.samefile(path):
         yield _Place(beside, False)
+
+
+def _has_policy(path: Path) -> bool:
+    if not is_document(path):
+        return False
+    from transload.catalog.setfile import policy_in  # few runs read a set
+
+    return policy_in(path) is not None
 
 
 def _read(place: _Place) -> Policy:

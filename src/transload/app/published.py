@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from transload.catalog.catalog import Catalog
+from typing import TYPE_CHECKING
+
 from transload.catalog.difference import Difference, Published, compare, images_directly_under
-from transload.catalog.release import Release
 from transload.errors import TransloadError
-from transload.ports import Source
 from transload.threads import Cancellation, in_parallel
+
+if TYPE_CHECKING:
+    from transload.catalog.catalog import Catalog
+    from transload.catalog.release import Release
+    from transload.ports import Source
 
 _THREADS = 8
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transload.app.detect import CarriedStore, select_carried, signature_checks, signature_notes, volume_notes
+from transload.app.goingback import older_notes
 from transload.app.halfway import half_blob_notes
 from transload.app.job import Job
 from transload.app.mirror import (
     Prepared,
-    older_notes,
     request_of,
     source_notes,
     with_gates,

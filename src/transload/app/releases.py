@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from transload.app.location import Location
-from transload.app.stores import Stores
-from transload.catalog.catalog import NEWEST, Catalog
-from transload.catalog.release import Release
+from transload.catalog.catalog import Catalog
+from transload.catalog.words import NEWEST
 from transload.errors import AccessError, NotFound, Refused, ReleaseUnknown, UsageError, at_side
-from transload.ports import Source
+
+if TYPE_CHECKING:
+    from transload.app.location import Location
+    from transload.app.stores import Stores
+    from transload.catalog.release import Release
+    from transload.ports import Source
 
 
 def open_origin(origin: Location, stores: Stores) -> Source:

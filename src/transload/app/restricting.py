@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from attrs import evolve
 
-from transload.app.job import Job
 from transload.catalog.selected import Selected, join
 from transload.errors import ImageUnknown, UsageError
 from transload.oci import Name
 from transload.planning import Item
 from transload.report.texts import count
 from transload.wording import hint
+
+if TYPE_CHECKING:
+    from transload.app.job import Job
 
 One = TypeVar("One")
 

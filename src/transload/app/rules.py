@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from transload.app.job import Job
-from transload.app.stores import Stores
 from transload.errors import TransloadError, UsageError
-from transload.events import ActivityListener
-from transload.oci import Name
 from transload.planning.ages import by_created_field, too_young_or_old
 from transload.planning.planner import Refuse, refuse_none
-from transload.planning.survey import Surveyed
-from transload.ports import Source
-from transload.threads import Cancellation
 
 if TYPE_CHECKING:
+    from transload.app.job import Job
+    from transload.app.stores import Stores
     from transload.app.trusting import Judge, Trusting
+    from transload.events import ActivityListener
+    from transload.oci import Name
+    from transload.planning.planner import Refuse
+    from transload.planning.survey import Surveyed
+    from transload.ports import Source
+    from transload.threads import Cancellation
 
 
 def ask_once_if_repeated(job: Job, stores: Stores) -> None:

@@ -7,51 +7,32 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from transload.app.charts.finding import find_named, hosts_of
-from transload.app.choosing import choose
-from transload.app.job import Job
 from transload.app.location import Location
 from transload.app.naming import UNNAMED, kind_of, named_sets, store_as_set
-from transload.app.published import ask_published
-from transload.app.releases import find_releases, needed_tags, open_origin
 from transload.app.restricting import restricted, to_item
-from transload.app.stores import Stores
 from transload.app.whole import everything
 from transload.catalog.builtin import builtin, load_builtin
-from transload.catalog.catalog import Catalog
-from transload.catalog.difference import Published, discovered
 from transload.catalog.imageset import CatalogUse, ImageSet
 from transload.catalog.references import ARROW
-from transload.catalog.release import Release
-from transload.catalog.ruled import Choice
 from transload.catalog.selected import Selected, join, merge
-from transload.errors import ReferenceInvalid, SelectionEmpty, UsageError, at_side
+from transload.errors import ReferenceInvalid, UsageError
 from transload.events import ActivityListener, Counting, Progressed
 from transload.oci import Name, Reference
 from transload.oci.reference import shown
-from transload.planning import Item
-from transload.planning.additions import ReleaseNames
-from transload.ports import Source
-from transload.threads import Cancellation
 from transload.values import frozen
-from transload.wording import hint
 
 if TYPE_CHECKING:
+    from transload.app.catalogued import ChosenRelease
     from transload.app.charts.choosing import ChosenChart
-
-
-@frozen
-class ChosenRelease:
-    """A release of a catalog that this run copies, where it comes from, and the open store there.
-
-    `images` are its images, with their names below the target's prefix.
-    """
-
-    catalog: Catalog
-    release: Release
-    origin: Location
-    source: Source
-    images: tuple[Selected, ...] = ()
+    from transload.app.job import Job
+    from transload.app.stores import Stores
+    from transload.catalog.catalog import Catalog
+    from transload.catalog.release import Release
+    from transload.catalog.ruled import Choice
+    from transload.planning import Item
+    from transload.planning.additions import ReleaseNames
+    from transload.ports import Source
+    from transload.threads import Cancellation
 
 
 @frozen
@@ -133,6 +114,8 @@ def _location_of(image: Selected) -> Location:
 
 def release_names(selection: Selection, job: Job) -> tuple[ReleaseNames, ...]:
     """The releases of `selection`, each once, with the names of their images; those of a catalog oldest first."""
+    from transload.planning.additions import ReleaseNames  # for catalogs only
+
     chosen: dict[str, list[ChosenRelease]] = {}
     for release in selection.releases:
         chosen.setdefault(release.catalog.name, []).append(release)
@@ -161,17 +144,29 @@ def _joined(parts: Sequence[_Part], job: Job) -> tuple[tuple[Selected, ...], tup
 
 def _registries(choice: Catalog | ImageSet, job: Job) -> frozenset[str]:
     """Every registry that these images may come from."""
-    if isinstance(choice, Catalog):
-        return choice.registries if choice.is_set else _registry_of(_home(choice, job))
+    if not isinstance(choice, ImageSet):
+        from transload.app.catalogued import home_of  # for catalogs only
+
+        return choice.registries if choice.is_set else _registry_of(home_of(choice, job))
     homes = (host for use in choice.catalogs for host in _homes(use))
     single = (image.source.registry for image in choice.images)
     ruled = (images.source.registry for images in choice.ruled)
     prefixes = (prefix.registry for prefix in choice.prefixes)
-    return frozenset([*single, *ruled, *prefixes, *homes, *hosts_of(choice.charts)])
+    return frozenset([*single, *ruled, *prefixes, *homes, *_hosts_of_charts(choice)])
+
+
+def _hosts_of_charts(image_set: ImageSet) -> Iterable[str]:
+    if not image_set.charts:
+        return ()
+    from transload.app.charts.finding import hosts_of  # few runs have charts
+
+    return hosts_of(image_set.charts)
 
 
 def _homes(use: CatalogUse) -> frozenset[str]:
-    return use.catalog.registries if use.catalog.is_set else frozenset({_origin(use).value})
+    from transload.app.catalogued import origin_of  # for catalogs only
+
+    return use.catalog.registries if use.catalog.is_set else frozenset({origin_of(use).value})
 
 
 def _registry_of(location: Location) -> frozenset[str]:
@@ -179,66 +174,20 @@ def _registry_of(location: Location) -> frozenset[str]:
 
 
 def _part(choice: Catalog | ImageSet, job: Job, stores: Stores, cancellation: Cancellation) -> _Part:
-    if isinstance(choice, Catalog):
-        return _catalog(choice, _home(choice, job), job, stores, cancellation)
-    return _image_set(choice, stores, cancellation)
+    if isinstance(choice, ImageSet):
+        return _image_set(choice, stores, cancellation)
+    from transload.app.catalogued import home_of, images_of_catalog  # for catalogs only
 
-
-def _home(catalog: Catalog, job: Job) -> Location:
-    """Where the catalog's vendor publishes, or where the job looks instead."""
-    prefix = catalog.repository if job.source_repository is None else job.source_repository
-    return Location("registry", job.source_registry or catalog.registry, prefix)
-
-
-def _catalog(catalog: Catalog, origin: Location, job: Job, stores: Stores, cancellation: Cancellation) -> _Part:
-    """The images of the releases that `job` wants from a catalog, read from `origin`."""
-    if catalog.is_set and job.target_tag and not job.tags_by_default:
-        raise UsageError(
-            f"--target-tag is for images that share a tag, and those of {catalog.name} have tags of their own",
-            hint="leave it out, or write target: NAME:TAG beside an image",
-        )
-    source = open_origin(origin, stores)
-    registry = origin.value if origin.kind == "registry" else None
-    wanted: list[Selected] = []
-    releases: list[ChosenRelease] = []
-    for release in find_releases(catalog, job.tag, origin, source):
-        ask = job.discover and not catalog.is_set
-        taken = _as_published(catalog, release, origin, source, cancellation) if ask else release
-        images = tuple(image for image in job.images if image in (*taken.images, *catalog.companions_of(taken)))
-        if job.images and not images:
-            catalog.check_images(job.images, [taken])
-        selected = catalog.select(
-            taken, registry=registry, repository=origin.prefix, images=images, target_tag=job.target_tag
-        )
-        wanted += selected
-        releases.append(ChosenRelease(catalog, taken, origin, source, images=selected))
-    return _Part(tuple(wanted), tuple(releases))
-
-
-def _as_published(
-    catalog: Catalog, release: Release, origin: Location, source: Source, cancellation: Cancellation
-) -> Release:
-    """The release with the images that the source has under its tag. Raises `SelectionEmpty` if there is none."""
-    with at_side("source"):
-        published = ask_published(source, origin.prefix, cancellation)
-    release = discovered(release, origin.prefix, published)
-    if not release.images:
-        raise SelectionEmpty(
-            f"{origin} publishes no image of {catalog.name} {release.tag}",
-            subject=release.tag,
-            side="source",
-            hint=hint(release.tag, _tags_in(published), what="tags there are"),
-        )
-    return release
-
-
-def _tags_in(published: Published) -> list[str]:
-    return sorted({tag for tags in published.values() for tag in tags or ()}, reverse=True)
+    return _Part(*images_of_catalog(choice, home_of(choice, job), job, stores, cancellation))
 
 
 def _check_tags_are_used(named: Sequence[Catalog | ImageSet], job: Job) -> None:
     """Raises `UsageError` for a release that is given to image sets, which say themselves which they want."""
-    if not (job.tag or job.target_tag) or job.tags_by_default or any(isinstance(choice, Catalog) for choice in named):
+    if (
+        not (job.tag or job.target_tag)
+        or job.tags_by_default
+        or not all(isinstance(choice, ImageSet) for choice in named)
+    ):
         return
     if any(isinstance(choice, ImageSet) and choice.catalogs for choice in named):
         raise UsageError(
@@ -255,28 +204,33 @@ def _tag_without_use() -> UsageError:
 
 
 def _image_set(image_set: ImageSet, stores: Stores, cancellation: Cancellation) -> _Part:
-    sources = [open_origin(_origin(use), stores) for use in image_set.catalogs]
-    tags: dict[str, list[str]] = {}
-    for use, source in zip(image_set.catalogs, sources, strict=True):
-        needed = needed_tags(use.catalog, use.releases, _origin(use), source)
-        if needed is not None:
-            tags[str(use.anchor)] = needed
-    choices = choose(image_set, stores, cancellation)
+    named, releases = _named(image_set, stores)
+    choices = _choices(image_set, stores, cancellation)
     charts = _charts(image_set, stores, cancellation)
     images = merge(
         [
-            *image_set.select(tags),
+            *named,
             *(image for choice in choices for image in choice.select()),
             *(image for chart in charts for image in chart.selected),
         ]
     )
-    releases = tuple(
-        ChosenRelease(use.catalog, release, _origin(use), source, images=use.images_of(release))
-        for use, source in zip(image_set.catalogs, sources, strict=True)
-        for text in use.releases
-        for release in use.catalog.releases_in(text, tags.get(str(use.anchor)))
-    )
     return _Part(images, releases, choices, charts)
+
+
+def _named(image_set: ImageSet, stores: Stores) -> tuple[tuple[Selected, ...], tuple[ChosenRelease, ...]]:
+    if not image_set.catalogs:
+        return image_set.select(), ()
+    from transload.app.catalogued import images_of_set  # for catalogs only
+
+    return images_of_set(image_set, stores)
+
+
+def _choices(image_set: ImageSet, stores: Stores, cancellation: Cancellation) -> tuple[Choice, ...]:
+    if not image_set.ruled and not image_set.prefixes:
+        return ()
+    from transload.app.choosing import choose  # few runs have rules
+
+    return choose(image_set, stores, cancellation)
 
 
 def _charts(image_set: ImageSet, stores: Stores, cancellation: Cancellation) -> tuple[ChosenChart, ...]:
@@ -285,11 +239,6 @@ def _charts(image_set: ImageSet, stores: Stores, cancellation: Cancellation) -> 
     from transload.app.charts.choosing import choose_charts  # few runs have charts
 
     return choose_charts(image_set.charts, stores, cancellation)
-
-
-def _origin(use: CatalogUse) -> Location:
-    prefix = use.catalog.repository if use.repository is None else use.repository
-    return Location("registry", use.registry or use.catalog.registry, prefix)
 
 
 # --- names in one store
@@ -304,7 +253,9 @@ def _from_store(job: Job, origin: Location, stores: Stores, cancellation: Cancel
         elif origin.kind == "charts":
             parts.append(_named_chart(text, origin, stores))
         elif kind_of(text) == "catalog":
-            parts.append(_catalog(load_builtin(text), origin, job, stores, cancellation))
+            from transload.app.catalogued import images_of_catalog  # for catalogs only
+
+            parts.append(_Part(*images_of_catalog(load_builtin(text), origin, job, stores, cancellation)))
         elif kind_of(text) == "store":
             raise store_as_set(text, Location.parse(text))
         elif kind_of(text) == "chart":
@@ -364,6 +315,8 @@ def _named_in_store(text: str, origin: Location) -> _Part:
 
 def _named_chart(text: str, origin: Location, stores: Stores) -> _Part:
     """`NAME`, or `NAME:VERSION` with a version or a range, in a chart repository or among archives."""
+    from transload.app.charts.finding import find_named  # few runs have charts
+
     name = find_named(text, origin, stores).name
     return _Part((Selected(Reference("localhost", name), name.repository, name.tag),))
 

@@ -13,18 +13,17 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from transload.app.location import NOT_THERE, Location
-from transload.app.network import Network
-from transload.app.settings import Environment
 from transload.errors import BundleUnsigned, CredentialsUnavailable, LocalError, NotFound, Side, UsageError
 from transload.events import ActivityListener, HostListener, HostTroubled, ignore
-from transload.login import Login
-from transload.threads import Cancellation
 from transload.values import frozen
 
 if TYPE_CHECKING:
     from transload.app.charts.rendering import Helm
+    from transload.app.network import Network
+    from transload.app.settings import Environment
     from transload.bundle.reading.reader import BundleStore
     from transload.bundle.reading.volumefiles import Ask
+    from transload.login import Login
     from transload.net.http import Http
     from transload.net.pace import Meter
     from transload.ports import Source, Target
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from transload.registry.foreign import ForeignLayers
     from transload.registry.known import KnownRegistries, Scalar
     from transload.registry.store import RegistryStore
+    from transload.threads import Cancellation
     from transload.transfer import Journal
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from transload.app.job import Job
-from transload.app.location import Location
 from transload.app.restricting import chosen, to_item, with_target_tag
 from transload.catalog.selected import Selected
 from transload.errors import NotFound, SelectionEmpty, TransloadError, UsageError, at_side
@@ -14,10 +13,14 @@ from transload.oci import Name, Reference
 from transload.oci.cosign import subject_of
 from transload.oci.referrers import is_fallback
 from transload.planning import Item, Referrers
-from transload.planning.plan import PlannedImage
-from transload.ports import Source
 from transload.report.texts import count
 from transload.wording import hint
+
+if TYPE_CHECKING:
+    from transload.app.job import Job
+    from transload.app.location import Location
+    from transload.planning.plan import PlannedImage
+    from transload.ports import Source
 
 _NAMED = 3  # images named in one sentence
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from transload.catalog.catalog import Catalog
 from transload.errors import CatalogUnknown
 from transload.oci.reference import shown
 from transload.wording import hint
+
+if TYPE_CHECKING:
+    from transload.catalog.catalog import Catalog
 
 _NAMES = ("arcdata", "bdc")
 

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from attrs import Factory, field
 
 from transload.catalog import difference
-from transload.catalog.difference import Difference, Published
 from transload.catalog.offer import Offer
 from transload.catalog.release import CompanionImage, Release, day_in
 from transload.catalog.selected import Selected, join
 from transload.catalog.tagorder import VERSION_PATTERN, Order, TagOrder
 from transload.catalog.tagpattern import check_pattern
+from transload.catalog.words import NEWEST
 from transload.errors import DocumentInvalid, ImageUnknown, ReleaseUnknown, UsageError
 from transload.oci import Name, Reference
 from transload.oci.reference import check_registry, check_repository, check_tag
 from transload.values import frozen
 from transload.wording import hint
 
-NEWEST = "newest"
-"""The word for the newest release, whichever it is."""
+if TYPE_CHECKING:
+    from transload.catalog.difference import Difference, Published
 
 _OTHER_SIGNS = (",", ":", "-", "–", "/", " ")
 

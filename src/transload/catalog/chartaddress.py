@@ -11,7 +11,6 @@ from collections.abc import Iterable
 
 from attrs import evolve
 
-from transload.catalog.versionrange import VersionRange, order_key
 from transload.errors import DocumentInvalid, ReferenceInvalid
 from transload.oci import Digest
 from transload.oci.reference import check_registry, check_repository, check_tag, shown
@@ -95,6 +94,8 @@ def newest_version(wanted: str | None, versions: Iterable[str]) -> str | None:
     As in Helm, a pre-release (`2.0.0-rc.1`) is taken only if the range names one. Raises `DocumentInvalid` for a text
     that is no range.
     """
+    from transload.catalog.versionrange import VersionRange, order_key  # for ranges only
+
     admitted = VersionRange.parse(wanted or "*", prerelease=True)
     early = bool(wanted and _PRERELEASE.search(wanted))
     fitting = (version for version in versions if admitted.admits(version) and (early or not _is_early(version)))
@@ -144,6 +145,8 @@ def _on_web(text: str) -> ChartAddress:
 def _version(text: str) -> str:
     text = text.strip()
     if _RANGE.search(text):
+        from transload.catalog.versionrange import VersionRange  # for ranges only
+
         VersionRange.parse(text)
     else:
         check_tag(text.replace("+", "_"))

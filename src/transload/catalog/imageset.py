@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from transload.catalog.catalog import NEWEST, Catalog
-from transload.catalog.chartuse import ChartUse
-from transload.catalog.release import Release
-from transload.catalog.ruled import RuledImages, RuledPrefix
 from transload.catalog.selected import Selected, merge
+from transload.catalog.words import NEWEST
 from transload.documents.text import located
 from transload.oci import Name, Reference
 from transload.values import frozen
+
+if TYPE_CHECKING:
+    from transload.catalog.catalog import Catalog
+    from transload.catalog.chartuse import ChartUse
+    from transload.catalog.release import Release
+    from transload.catalog.ruled import RuledImages, RuledPrefix
 
 
 @frozen(kw_only=True)

@@ -7,22 +7,22 @@ from pathlib import Path
 
 from transload.catalog import definition
 from transload.catalog.builtin import load_builtin
-from transload.catalog.catalog import NEWEST, Catalog
+from transload.catalog.catalog import Catalog
 from transload.catalog.chartuse import chart_use
 from transload.catalog.definition import check_kind, checked_registry, checked_repository
 from transload.catalog.imageset import CatalogUse, ImageSet
 from transload.catalog.including import Reading, included, real_path
+from transload.catalog.listfile import is_document, load_references, read_bounded
 from transload.catalog.lists import OtherList, read_list
-from transload.catalog.references import LIST_BYTES, parse_references
 from transload.catalog.ruled import RuledImages
 from transload.catalog.rulefile import ruled_prefix
 from transload.catalog.selected import Selected, merge
 from transload.catalog.setentries import Defaults, defaults_in, image_in
 from transload.catalog.setreleases import released
 from transload.catalog.setvariables import filled
+from transload.catalog.words import NEWEST
 from transload.documents.text import located
 from transload.documents.value import Value
-from transload.files import local_errors, read_file
 from transload.limits import YAML_BYTES
 
 KIND = "ImageSet"
@@ -30,8 +30,6 @@ _CATALOG = ("name", "file", "releases", "images", "registry", "repository", "tar
 _WANTED = ("images", "repositories", "catalogs", "charts", "releases", "include")
 _OTHER_KIND = "transload discover finds the images that manifests and charts name"
 _SET = ("kind", "version", "name", "defaults", *_WANTED, "questions", "policy")
-DOCUMENT_SUFFIXES = (".yaml", ".yml", ".json", ".lock")
-"""Files that end so hold documents: a catalog, an image set, or what another tool lists. Others hold lines."""
 
 
 def load_set(path: Path, variables: Mapping[str, str] | None = None) -> Catalog | ImageSet:
@@ -44,9 +42,9 @@ def load_set(path: Path, variables: Mapping[str, str] | None = None) -> Catalog 
 
 
 def _load(path: Path, reading: Reading) -> Catalog | ImageSet:
-    if path.suffix.lower() in DOCUMENT_SUFFIXES:
-        return _parse(_read(path, YAML_BYTES), str(path), reading)
-    return ImageSet(path.stem, parse_references(_read(path, LIST_BYTES), str(path)))
+    if is_document(path):
+        return _parse(read_bounded(path, YAML_BYTES), str(path), reading)
+    return load_references(path)
 
 
 def parse_set(content: bytes | str, file: str, variables: Mapping[str, str] | None = None) -> Catalog | ImageSet:
@@ -88,9 +86,9 @@ def _check_no_policy(root: Value) -> None:
 
 def policy_in(path: Path) -> Value | None:
     """What an image set has under `policy`, not read yet; None for other files. Raises `DocumentInvalid`."""
-    if path.suffix.lower() not in DOCUMENT_SUFFIXES:
+    if not is_document(path):
         return None
-    documents = _documents(_read(path, YAML_BYTES), str(path))
+    documents = _documents(read_bounded(path, YAML_BYTES), str(path))
     root = documents[0] if len(documents) == 1 else None
     is_set = root is not None and isinstance(root.content, dict) and root.get("kind").content == KIND
     return root.get("policy") if root is not None and is_set and root.has("policy") else None
@@ -106,11 +104,6 @@ def _documents(content: bytes | str, file: str) -> tuple[Value, ...]:
     if file.lower().endswith(".json"):
         content = content.replace("\t", " ") if isinstance(content, str) else content.replace(b"\t", b" ")
     return Value.all_from_yaml(content, file)
-
-
-def _read(path: Path, limit: int) -> bytes:
-    with local_errors("reading", path):
-        return read_file(path, limit + 1)
 
 
 def _image_set(root: Value, reading: Reading) -> Catalog | ImageSet:
@@ -195,7 +188,7 @@ def _from_file(value: Value, reading: Reading) -> Catalog:
     """A catalog's file, or that of an image set with releases."""
     path = Path(value.document.name).parent / value.text()
     with value.explained():
-        root = Value.from_yaml(_read(path, YAML_BYTES), str(path))
+        root = Value.from_yaml(read_bounded(path, YAML_BYTES), str(path))
         if root.has("releases") and root.get("kind").content == KIND:
             _check_no_policy(root)
             return _released(filled(root, reading.variables))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from transload.catalog.catalog import NEWEST, Catalog
+from transload.catalog.catalog import Catalog
 from transload.catalog.release import Release, day_in
 from transload.catalog.selected import Selected, merge
 from transload.catalog.setentries import Defaults, image_in
+from transload.catalog.words import NEWEST
 from transload.documents.value import Value
 from transload.errors import DocumentInvalid, ReferenceInvalid
 from transload.limits import RELEASES_IMAGES

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from transload.app.job import BODIES, Job
 from transload.app.network import Network
-from transload.app.stores import Logins
 from transload.planning import Narrowing, Referrers
-from transload.transfer.limits import Limits
+
+if TYPE_CHECKING:
+    from transload.app.stores import Logins
+    from transload.transfer.limits import Limits
 
 _SWITCHES = ("foreign_layers", "allow_missing", "discover", "flatten", "recheck")
 

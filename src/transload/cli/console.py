@@ -5,17 +5,19 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from transload.app.settings import read_environment
-from transload.errors import TransloadError
-from transload.events import HostListener, HostTroubled
 from transload.report.hostnews import HostNews
 from transload.report.problem import Problem, problem_lines
 from transload.report.sentences import host_sentence
 from transload.report.styled import Styled, folded, takes_styles
+
+if TYPE_CHECKING:
+    from transload.errors import TransloadError
+    from transload.events import HostListener, HostTroubled
 
 
 def colour() -> bool | None:

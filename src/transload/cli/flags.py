@@ -6,10 +6,12 @@ A command that has only some of the flags keeps the defaults for the others.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from transload.planning import Referrers
 from transload.values import frozen
+
+if TYPE_CHECKING:
+    from transload.planning import Referrers
 
 
 @frozen(kw_only=True)

@@ -11,7 +11,6 @@ from attrs import evolve
 from transload.app.answers import DEFAULT_CATALOG, Answers, missing, needed_without_terminal, question_of
 from transload.app.job import BODIES, Job
 from transload.app.location import Location
-from transload.app.settings import Environment
 from transload.app.stores import Logins
 from transload.cli.command import is_written
 from transload.cli.commandline import command_line
@@ -19,7 +18,6 @@ from transload.cli.console import say, say_folded
 from transload.cli.flags import LoginFlags, WantedFlags
 from transload.cli.passwords import piped_password
 from transload.cli.prompts import confirm, is_interactive
-from transload.cli.session import Session
 from transload.errors import SettingMissing, UsageError
 from transload.oci import Platform
 from transload.planning import Narrowing, Plan, Referrers
@@ -27,7 +25,9 @@ from transload.report.texts import count, harmless, size
 from transload.values import frozen
 
 if TYPE_CHECKING:
+    from transload.app.settings import Environment
     from transload.cli.interview import Interview
+    from transload.cli.session import Session
 
 
 @frozen

@@ -11,15 +11,15 @@ from click.core import ParameterSource
 
 from transload.cli.declaring import as_value
 from transload.cli.flags import GateFlags
-from transload.cli.gather import Gathered
 from transload.cli.kinds import NamedPath, Number
-from transload.cli.session import Session
 from transload.errors import UsageError
-from transload.transfer.limits import Limits
 
 if TYPE_CHECKING:
     from transload.app.gates import Gates
     from transload.bundle.format.signing import Signer
+    from transload.cli.gather import Gathered
+    from transload.cli.session import Session
+    from transload.transfer.limits import Limits
 
 
 def _gates(**flags: Any) -> GateFlags:

@@ -13,12 +13,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from transload.cli.prompts import asking_thread
 from transload.errors import Interrupted
 from transload.signals import HANGUP, ending
-from transload.threads import Cancellation
+
+if TYPE_CHECKING:
+    from transload.threads import Cancellation
 
 _SHOW_CURSOR = "\x1b[?25h"
 _TELLING_S = 1.0  # a terminal that takes no more text holds up nothing longer

@@ -5,31 +5,34 @@ from __future__ import annotations
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from attrs import evolve
 
-from transload.app.job import Through
 from transload.app.mirror import prepare
-from transload.app.network import Network
 from transload.app.outcome import StartTime
 from transload.cli import ages as age_flags
 from transload.cli import options
 from transload.cli.command import Command
 from transload.cli.commandline import command_line, command_words, connection_words, limit_words, retry_command
-from transload.cli.flags import GateFlags, LoginFlags, RunFlags, WantedFlags
 from transload.cli.gather import agreed, gather, no_question, tell_the_same
 from transload.cli.gating import gates, with_gates
-from transload.cli.output import OutputFormat
 from transload.cli.recording import RecordFlags, record_signer, recorded_at_target, recording
 from transload.cli.running import carry
 from transload.cli.session import open_session
 from transload.cli.signing import SigningFlags, record_signing
 from transload.cli.trusting import TrustFlags, policies, with_policy
 from transload.errors import UsageError
-from transload.planning.ages import Ages
 from transload.report.result import exit_code
-from transload.transfer.limits import Limits
+
+if TYPE_CHECKING:
+    from transload.app.job import Through
+    from transload.app.network import Network
+    from transload.cli.flags import GateFlags, LoginFlags, RunFlags, WantedFlags
+    from transload.cli.output import OutputFormat
+    from transload.planning.ages import Ages
+    from transload.transfer.limits import Limits
 
 
 @click.command(cls=Command)

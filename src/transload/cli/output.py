@@ -12,26 +12,18 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from transload.app.runid import new_run_id
 from transload.app.stores import Listeners
-from transload.catalog.ruled import Choice
 from transload.cli.command import blame_defaults
 from transload.cli.console import colour, moves, say, say_folded, show_result, width_of
 from transload.cli.forprograms import running_stream
 from transload.errors import TransloadError
-from transload.events import HostTroubled, Listener, Progressed
-from transload.planning import Plan
-from transload.planning.additions import Addition
-from transload.planning.plan import Share
 from transload.report.activity import EventVoice, LogVoice, TerminalVoice, Voice, Working
 from transload.report.hostnews import HostNews
-from transload.report.jsonl import JsonLines, JsonProgress
 from transload.report.lines import LineProgress, QuietProgress
 from transload.report.moving import MovingLines, size_of_terminal
 from transload.report.planned import planned_lines, planned_totals, share_json
 from transload.report.problem import Problem, problem_lines
-from transload.report.reportfile import check_report_path, write_reports
 from transload.report.result import Result
 from transload.report.sentences import host_sentence
-from transload.report.several import Results, indented, read_once_lines, results_lines
 from transload.report.styled import Styled, folded, takes_styles
 from transload.report.summary import nothing_new_line, summary_lines
 from transload.report.tally import Tally, logged
@@ -41,9 +33,16 @@ from transload.version import __version__
 
 if TYPE_CHECKING:
     from transload.app.recording import Recorded
+    from transload.catalog.ruled import Choice
     from transload.cli.following import Targets, TargetsVoice
     from transload.cli.logging import LogFile
+    from transload.events import HostTroubled, Listener, Progressed
+    from transload.planning import Plan
+    from transload.planning.additions import Addition
+    from transload.planning.plan import Share
     from transload.report.conclusion import Conclusion
+    from transload.report.jsonl import JsonLines, JsonProgress
+    from transload.report.several import Results
     from transload.report.terminal import TerminalProgress
     from transload.trust.policy import Verdict
 
@@ -72,7 +71,7 @@ class Output:
         self._mute = bool(log and log.is_standard_error)  # its lines stand for all others there
         self._short = quiet  # for standard output; on standard error the log is instead of all else
         self._quiet = quiet or self._mute
-        self._json = JsonLines(sys.stdout) if output == "json" else None
+        self._json = _json_lines() if output == "json" else None
         self._progress: Progress | TargetsVoice | None = None
         self._news, self._news_of_log = HostNews(), HostNews()
         self._only_new: tuple[str, ...] = ()
@@ -102,12 +101,18 @@ class Output:
         if self._log:
             self._log.tell("info", f"transload {__version__} begins {self._command}")
         try:
-            for path in self._reports:
-                check_report_path(path)
+            self._check_reports()
         except TransloadError as error:
             self._failed(error)
             raise
         return self
+
+    def _check_reports(self) -> None:
+        if self._reports:
+            from transload.report.reportfile import check_report_path  # few runs write one
+
+            for path in self._reports:
+                check_report_path(path)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -251,6 +256,8 @@ class Output:
         if self._json:
             self._json.of_target(name).tell("no-plan", problem=problem.to_json())
         else:
+            from transload.report.several import indented
+
             width = width_of(sys.stdout)
             show_result([f"no plan for {harmless(name)}", *indented(problem_lines(problem, width and width - 2)), ""])
 
@@ -259,6 +266,8 @@ class Output:
         if self._json:
             self._json.tell("plans", read_once=share_json(once), written=[share_json(share) for share in shares])
         elif shares:
+            from transload.report.several import read_once_lines
+
             show_result(read_once_lines(once, shares))
 
     def totals(
@@ -283,6 +292,8 @@ class Output:
         self._working.rest()
         progress: Progress
         if self._json:
+            from transload.report.jsonl import JsonProgress
+
             progress = JsonProgress(tally, self._json)
         elif self._quiet or self._has_all(tally.plan):
             progress = QuietProgress(sys.stderr)
@@ -323,10 +334,12 @@ class Output:
             elif self._only_new and all(single.is_unchanged for single in _each(result)):
                 self._nothing_new(result)
             else:
-                lines = results_lines if isinstance(result, Results) else summary_lines
-                show_result(lines(result, width_of(sys.stdout)))  # type: ignore[arg-type]
+                show_result(_lines(result))
         finally:  # the reader of standard output may have gone; write the files all the same
-            write_reports(result, self._reports)
+            if self._reports:
+                from transload.report.reportfile import write_reports
+
+                write_reports(result, self._reports)
         if self._reports and not self._json and not self._quiet:
             say([f"report: {', '.join(map(str, self._reports))}"])
 
@@ -349,7 +362,21 @@ class Output:
 
 
 def _each(result: Result | Results) -> tuple[Result, ...]:
-    return result.results if isinstance(result, Results) else (result,)
+    return (result,) if isinstance(result, Result) else result.results
+
+
+def _lines(result: Result | Results) -> list[Styled]:
+    if isinstance(result, Result):
+        return summary_lines(result, width_of(sys.stdout))
+    from transload.report.several import results_lines  # most runs have one target
+
+    return results_lines(result, width_of(sys.stdout))
+
+
+def _json_lines() -> JsonLines:
+    from transload.report.jsonl import JsonLines  # programs read few runs
+
+    return JsonLines(sys.stdout)
 
 
 def _all_bars(names: tuple[str, ...]) -> TargetsVoice:

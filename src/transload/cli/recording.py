@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 from transload.cli import options
 from transload.cli.command import is_written
 from transload.cli.declaring import as_value, option, stacked
-from transload.cli.flags import GateFlags
-from transload.cli.session import Session
 from transload.cli.signing import SigningFlags, load_signer
 from transload.clock import SYSTEM_CLOCK
 from transload.errors import UsageError
@@ -20,6 +18,8 @@ if TYPE_CHECKING:
     from transload.app.bundlerecord import InBundle
     from transload.app.recording import Recording
     from transload.bundle.format.signing import Signer
+    from transload.cli.flags import GateFlags
+    from transload.cli.session import Session
 
 
 Retry = Callable[[tuple[str, ...]], str]

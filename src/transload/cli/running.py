@@ -9,15 +9,15 @@ from transload.app.halfway import kept_half
 from transload.app.job import BODIES
 from transload.app.mirror import Prepared, carry_out, check_room
 from transload.app.outcome import StartTime, result_of
-from transload.app.stores import Stores
-from transload.cli.session import Session
-from transload.planning import Plan
-from transload.report.result import Result
 from transload.report.tally import Tally, together
 from transload.transfer.limits import NO_LIMITS, Limits
 
 if TYPE_CHECKING:
     from transload.app.recording import Recording
+    from transload.app.stores import Stores
+    from transload.cli.session import Session
+    from transload.planning import Plan
+    from transload.report.result import Result
 
 
 def carry(

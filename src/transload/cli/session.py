@@ -27,11 +27,11 @@ from transload.events import Event, RunPaused, RunResumed
 from transload.oci.reference import check_registry
 from transload.report.sentences import pause_sentence
 from transload.threads import Cancellation
-from transload.transfer.limits import Limits
 from transload.values import frozen
 
 if TYPE_CHECKING:
     from transload.cli.logging import LogFile
+    from transload.transfer.limits import Limits
 
 
 @frozen

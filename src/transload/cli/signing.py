@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from transload.app.settings import Environment
 from transload.cli import options
 from transload.cli.declaring import as_value, option, stacked
 from transload.cli.prompts import ask_password, is_interactive
@@ -15,6 +14,7 @@ from transload.errors import SettingMissing, UsageError
 from transload.values import frozen
 
 if TYPE_CHECKING:
+    from transload.app.settings import Environment
     from transload.bundle.format.signing import Signer
 
 

@@ -12,12 +12,12 @@ from attrs import evolve
 from click.core import ParameterSource
 
 from transload.cli.declaring import as_value, option, stacked
-from transload.cli.gather import Gathered
 from transload.cli.kinds import NamedPath
 from transload.errors import UsageError
 from transload.values import frozen
 
 if TYPE_CHECKING:
+    from transload.cli.gather import Gathered
     from transload.trust.policy import Policy
 
 

@@ -9,15 +9,17 @@ from __future__ import annotations
 import textwrap
 import threading
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from transload.clock import SYSTEM_CLOCK, Clock
-from transload.events import Activity, Progressed
-from transload.report.moving import Size
 from transload.report.pulse import Pulse
 from transload.report.speed import Speed
 from transload.report.styled import Styled
 from transload.report.texts import count, duration, percent, rate, size, size_of
+
+if TYPE_CHECKING:
+    from transload.events import Activity, Progressed
+    from transload.report.moving import Size
 
 SOON_S, LOG_S = 1.0, 10.0
 _TERMINAL_S = 0.2

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from transload.catalog.ruled import Choice, RuledPrefix
 from transload.report.styled import Styled, folded
 from transload.report.texts import count, one_line
+
+if TYPE_CHECKING:
+    from transload.catalog.ruled import Choice, RuledPrefix
 
 
 def chosen_lines(choices: Sequence[Choice], width: int | None = None) -> Iterator[Styled]:

@@ -6,10 +6,13 @@ Each image has a code: 0 if it is in order, else the exit code of its error.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from transload.catalog.offer import ReleaseList
 from transload.errors import Interrupted, OutOfBytes, PolicyRefused, RefusedByRule, TransloadError
-from transload.planning import Plan
+
+if TYPE_CHECKING:
+    from transload.catalog.offer import ReleaseList
+    from transload.planning import Plan
 
 MORE = OutOfBytes.exit_code
 """The code if nothing failed and there is more to copy: a run stopped by its limit, a release that is new."""

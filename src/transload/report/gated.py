@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from transload.report.problem import Problem
 from transload.report.texts import harmless
-from transload.transfer.outcome import Attachments
 from transload.values import frozen
+
+if TYPE_CHECKING:
+    from transload.transfer.outcome import Attachments
 
 OutputFormat = Literal["sarif", "cyclonedx", "spdx", "json", "text"]
 """What a program's output is, by looking at it."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from transload.events import HostTroubled
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transload.events import HostTroubled
 
 _NEWS_S = 2.5
 _LONG_S = 2.0

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import field
 
-from transload.errors import Side
 from transload.values import frozen
+
+if TYPE_CHECKING:
+    from transload.errors import Side
 
 
 @frozen(kw_only=True)

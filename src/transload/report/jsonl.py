@@ -7,11 +7,9 @@ import threading
 from collections.abc import Iterable, Mapping
 from copy import copy
 from types import TracebackType
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from transload.catalog.ruled import Choice
 from transload.clock import SYSTEM_CLOCK, Clock
-from transload.errors import LocalError, TransloadError
 from transload.events import (
     Allowance,
     Event,
@@ -28,17 +26,21 @@ from transload.events import (
     StepRetried,
 )
 from transload.planning import BlobStep, Plan
-from transload.planning.additions import Addition
 from transload.report.lines import LineStream
 from transload.report.planned import planned_json
 from transload.report.problem import Problem
 from transload.report.pulse import Pulse
 from transload.report.result import ImageResult, Result
-from transload.report.several import Results
-from transload.report.tally import Tally
 from transload.report.texts import harmless_json, instant
 from transload.report.trusted import NOBODY, Trusted
 from transload.transfer import ImageOutcome
+
+if TYPE_CHECKING:
+    from transload.catalog.ruled import Choice
+    from transload.errors import LocalError, TransloadError
+    from transload.planning.additions import Addition
+    from transload.report.several import Results
+    from transload.report.tally import Tally
 
 STREAM_FORMAT = 1
 PROGRESS_S = 1.0

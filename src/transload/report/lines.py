@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from types import TracebackType
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from transload.clock import SYSTEM_CLOCK, Clock
 from transload.errors import LocalError
@@ -15,7 +15,9 @@ from transload.report.moving import size_of_terminal
 from transload.report.pulse import Pulse
 from transload.report.sentences import Sentences, pause_sentence
 from transload.report.styled import Styled, folded
-from transload.report.tally import Tally
+
+if TYPE_CHECKING:
+    from transload.report.tally import Tally
 
 
 class LineStream:

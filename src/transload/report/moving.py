@@ -6,10 +6,12 @@ import os
 import threading
 import unicodedata
 from collections.abc import Callable, Iterable
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from transload.report.lookalike import writable
-from transload.report.styled import Styled
+
+if TYPE_CHECKING:
+    from transload.report.styled import Styled
 
 _HIDE_CURSOR, _SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 # Line by line: if everything is cleared at once, tmux takes it for the end of a page and keeps the old lines.

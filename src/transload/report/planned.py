@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from transload.catalog.ruled import Choice
-from transload.errors import Side
-from transload.planning.additions import Addition
-from transload.planning.plan import Plan, PlannedImage, Share, Status
 from transload.report.chosen import chosen_json, chosen_lines, explained_lines
 from transload.report.problem import Problem, of_several, problem_lines, without_subject
 from transload.report.styled import Meaning, Styled, folded
 from transload.report.texts import count, one_line, shared_folder, shared_tag, shortened, size
 from transload.report.trusted import NOBODY, Trusted, signed_lines
 from transload.values import frozen
+
+if TYPE_CHECKING:
+    from transload.catalog.ruled import Choice
+    from transload.errors import Side
+    from transload.planning.additions import Addition
+    from transload.planning.plan import Plan, PlannedImage, Share, Status
 
 PLAN_FORMAT = 1
 _WIDEST = 120

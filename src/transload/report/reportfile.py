@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from transload.errors import LocalError, TransloadError, UsageError
 from transload.files import check_replaceable, local_errors, replace_file
-from transload.report.result import Result
 from transload.report.several import Results
 from transload.report.texts import harmless_json
+
+if TYPE_CHECKING:
+    from transload.report.result import Result
 
 
 def _to_json(result: Result | Results) -> str:

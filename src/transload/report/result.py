@@ -5,25 +5,27 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import field
 
 from transload.errors import HostGivenUp, Interrupted, OutOfBytes
-from transload.oci import Digest
-from transload.planning import Plan
 from transload.planning.plan import PlannedImage, Share
-from transload.report.bundleorder import BundleOrder
 from transload.report.exitcodes import MIXED, of_run
 from transload.report.gated import GateResult, GatesAttached
-from transload.report.hosttotals import HostTotals
 from transload.report.planned import share_json
 from transload.report.problem import Problem
-from transload.report.tally import ImageTally, Tally
 from transload.report.texts import instant
 from transload.report.trusted import NOBODY, Trusted
-from transload.transfer import ImageOutcome, Outcome
 from transload.values import define, frozen
+
+if TYPE_CHECKING:
+    from transload.oci import Digest
+    from transload.planning import Plan
+    from transload.report.bundleorder import BundleOrder
+    from transload.report.hosttotals import HostTotals
+    from transload.report.tally import ImageTally, Tally
+    from transload.transfer import ImageOutcome, Outcome
 
 RESULT_FORMAT = 1
 

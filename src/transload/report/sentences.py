@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from transload.errors import TransloadError, Unreachable
 from transload.events import HostTroubled, ImageDone, RunPaused, RunResumed, StepRetried
-from transload.planning.plan import PlannedImage
 from transload.report.problem import Problem, problem_lines, without_subject
 from transload.report.speed import CRAWLING
 from transload.report.styled import Meaning, Styled, folded
-from transload.report.tally import ImageTally, Snapshot, Tally
 from transload.report.texts import (
     clock_time,
     count,
@@ -22,6 +22,10 @@ from transload.report.texts import (
     size,
     size_of,
 )
+
+if TYPE_CHECKING:
+    from transload.planning.plan import PlannedImage
+    from transload.report.tally import ImageTally, Snapshot, Tally
 
 _STILL_S = 5.0  # people are told of a pause from this length on
 _LONG_S = 2.0  # and when a wait of this length ends

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transload.errors import Interrupted
-from transload.planning.plan import Share
 from transload.report.exitcodes import MIXED
 from transload.report.planned import share_json
 from transload.report.result import RESULT_FORMAT, ImageResult, Result, exit_code
@@ -14,6 +13,9 @@ from transload.report.styled import Styled
 from transload.report.summary import summary_lines
 from transload.report.texts import count, one_line, shortened, size
 from transload.values import frozen
+
+if TYPE_CHECKING:
+    from transload.planning.plan import Share
 
 _LABEL = 24  # letters of a target before a line; longer names lose their beginning
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
-from transload.report.hosttotals import HostTotals
 from transload.report.problem import Problem, of_several, problem_lines, without_subject
 from transload.report.result import STATUSES, ImageResult, Result
 from transload.report.styled import Meaning, Styled, folded
 from transload.report.texts import count, duration, one_line, rate, size
+
+if TYPE_CHECKING:
+    from transload.report.hosttotals import HostTotals
 
 _NAMED = 6  # names shown under one problem; the report files have all of them
 

@@ -7,11 +7,11 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 from attrs import field
 
 from transload.clock import SYSTEM_CLOCK, Clock
-from transload.errors import TransloadError
 from transload.events import (
     Event,
     How,
@@ -31,6 +31,9 @@ from transload.planning import BlobStep, Plan
 from transload.planning.plan import Share
 from transload.report.speed import WINDOW_S, Speed
 from transload.values import define, frozen
+
+if TYPE_CHECKING:
+    from transload.errors import TransloadError
 
 
 @frozen(kw_only=True)

@@ -1,6 +1,6 @@
 import pytest
 
-from transload.catalog import load_builtin
+from transload.catalog.builtin import load_builtin
 
 ARCDATA = load_builtin("arcdata")
 

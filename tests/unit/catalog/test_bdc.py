@@ -1,4 +1,4 @@
-from transload.catalog import load_builtin
+from transload.catalog.builtin import load_builtin
 
 BDC = load_builtin("bdc")
 CUS = [1, 2, 3, 4, 5, 6, 8, "8-GDR", *range(9, 17), "16-GDR", 17, 18]

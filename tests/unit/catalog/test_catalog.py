@@ -8,7 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transload import catalog as catalogs
-from transload.catalog import Catalog, CompanionImage, Release, builtin, images_directly_under, load_builtin
+from transload.catalog.builtin import builtin, load_builtin
+from transload.catalog.catalog import Catalog
+from transload.catalog.difference import images_directly_under
+from transload.catalog.release import CompanionImage, Release
 from transload.errors import (
     CatalogUnknown,
     DocumentInvalid,

@@ -8,13 +8,10 @@ from types import ModuleType
 import pytest
 
 from transload.catalog import (
-    Catalog,
-    ImageSet,
     chartuse,
     definition,
     difference,
     offer,
-    parse_references,
     references,
     release,
     rulefile,
@@ -24,6 +21,9 @@ from transload.catalog import (
     setreleases,
     versionrange,
 )
+from transload.catalog.catalog import Catalog
+from transload.catalog.imageset import ImageSet
+from transload.catalog.references import parse_references
 from transload.catalog.setfile import load_set, parse_set
 from transload.errors import DocumentInvalid
 

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from transload.catalog import CatalogUse, ImageSet, load_builtin
+from transload.catalog.builtin import load_builtin
+from transload.catalog.imageset import CatalogUse, ImageSet
 from transload.catalog.setfile import load_set, parse_set
 from transload.errors import DocumentInvalid, ImageUnknown, LocalError, ReleaseUnknown, TargetConflict, TransloadError
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transload.catalog import ImageSet, parse_references, select_references, wanted
+from transload.catalog.imageset import ImageSet
+from transload.catalog.references import parse_references, select_references, wanted
 from transload.catalog.setfile import load_set
 from transload.errors import DocumentInvalid, LocalError, ReferenceInvalid, TargetConflict, UsageError
 

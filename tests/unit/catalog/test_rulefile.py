@@ -5,8 +5,9 @@ from datetime import date
 
 import pytest
 
-from transload.catalog import ImageSet, TagRule
+from transload.catalog.imageset import ImageSet
 from transload.catalog.setfile import parse_set
+from transload.catalog.tagrule import TagRule
 from transload.errors import DocumentInvalid, UsageError
 
 HEAD = "kind: ImageSet\nversion: 1\n"

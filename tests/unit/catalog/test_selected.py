@@ -1,6 +1,7 @@
 import pytest
 
-from transload.catalog import Selected, merge, wanted
+from transload.catalog.references import wanted
+from transload.catalog.selected import Selected, merge
 from transload.errors import ReferenceInvalid, TargetConflict
 from transload.oci import Platform, Reference
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transload.catalog import ImageSet
+from transload.catalog.imageset import ImageSet
 from transload.catalog.setfile import load_set, parse_set
 from transload.catalog.setvariables import filled_text
 from transload.errors import DocumentInvalid, LocalError, TargetConflict

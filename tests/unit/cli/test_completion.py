@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.shell_completion import BashComplete, CompletionItem, ZshComplete
 
-from transload.catalog import builtin, load_builtin
+from transload.catalog.builtin import builtin, load_builtin
 from transload.cli.completion import PLATFORMS
 from transload.cli.main import _COMMANDS, transload
 from transload.oci import Platform

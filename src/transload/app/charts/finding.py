@@ -9,7 +9,6 @@ from attrs import evolve
 
 from transload.app.location import Location
 from transload.catalog.chartaddress import OCI, ChartAddress, newest_version
-from transload.catalog.chartuse import ChartUse
 from transload.catalog.versionrange import order_key
 from transload.errors import CorruptError, ManifestUnknown, Refused, UsageError, at_side
 from transload.oci import Name
@@ -19,6 +18,7 @@ from transload.wording import hint
 
 if TYPE_CHECKING:
     from transload.app.stores import Stores
+    from transload.catalog.chartuse import ChartUse
     from transload.charts import Chart
     from transload.ports import Source
 

@@ -9,8 +9,7 @@ from shlex import quote
 from transload.app.charts.finding import LocatedChart, fetched, find_chart, hosts_of
 from transload.app.inputfiles import input_files
 from transload.app.stores import Stores
-from transload.catalog import ChartAddress
-from transload.catalog.chartaddress import ARCHIVE, OCI, WEB
+from transload.catalog.chartaddress import ARCHIVE, OCI, WEB, ChartAddress
 from transload.catalog.chartuse import ChartUse
 from transload.charts import Chart
 from transload.configuration import InputChart

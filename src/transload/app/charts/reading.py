@@ -18,7 +18,7 @@ from transload.app.charts.finding import fetch_chart
 from transload.app.charts.rendering import ChartOptions, Helm
 from transload.app.settings import Environment
 from transload.app.stores import Stores
-from transload.catalog import ChartAddress
+from transload.catalog.chartaddress import ChartAddress
 from transload.discovery.charts import ChartReading, NoChart, read_chart, read_chart_folder
 from transload.discovery.charts.setting import settings
 from transload.discovery.charts.tree import Tree, mapping_of, merged, values_of
