@@ -491,6 +491,22 @@ SERVED_UPLOADS_MEMORY_BYTES = 16 << 20
 SERVED_TAGS = 100
 """Tags that one request may give to one manifest. The specification requires at least ten."""
 
+# --- blobs that are read on several connections
+
+SEGMENTS_BYTES = 32 << 20
+"""Memory for what came before the bytes in front of it, for all blobs of the process. The longer a segment is, the less
+a round trip between two of them costs: with eight connections, 8 MiB each, of which half are here on average."""
+
+SEGMENT_BYTES = 16 << 20
+"""The longest segment, so that a slow connection does not hold up much …"""
+
+SEGMENT_LEAST_BYTES = 1 << 20
+"""… and the shortest, so that the requests cost little."""
+
+READ_IN_PARTS = 1000
+"""Blobs of which is noted that they were read so. One that is read again was perhaps wrong, and comes on one
+connection."""
+
 # --- several targets in one run
 
 SPOOLED_BYTES = 16 << 30

@@ -23,6 +23,7 @@ _YES_NO = {
     "asks_login": ("asks for a login or a token", "asks for no login"),
     "single_post": ("takes a small blob in one request", "takes no blob in one request"),
     "refuses_wrong_digest": ("refuses content with a wrong digest", "takes content with a wrong digest"),
+    "faster_in_parts": ("sends a blob faster on several connections", "sends a blob as fast on one connection"),
 }
 _AT_A_TIME = {"reads_at_a_time": "sends {} at a time well", "writes_at_a_time": "takes {} at a time well"}
 _MODES = {

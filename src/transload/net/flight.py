@@ -48,6 +48,7 @@ class Flight:
         self.on_wire = False
         self.is_last = False
         """Whether this is the last answer that is taken from the host; it may be read to its end."""
+        self.cancellation: Cancellation | None = None
         self.ends_early = False
         """Whether its body ends by itself when the work is cancelled, as soon as its source lets it."""
         self._clock = clock
@@ -177,10 +178,11 @@ class Watch:
         return getattr(self._local, "flight", None)
 
     @contextmanager
-    def flight(self, patience: Patience, kind: Kind) -> Iterator[Flight]:
+    def flight(self, patience: Patience, kind: Kind, cancellation: Cancellation | None = None) -> Iterator[Flight]:
         """A flight that lasts as long as the block. Its time starts here, before anything is sent."""
         least, receive_buffer = self._settings.min_rate, self._settings.receive_buffer
         flight = Flight(patience, kind, self._clock, least, receive_buffer=receive_buffer)
+        flight.cancellation = cancellation
         patience.begin(kind, flight.began_s)
         with self._lock:
             self._flights.add(flight)
@@ -204,10 +206,10 @@ class Watch:
         finally:
             self._local.flight = None
 
-    def cut(self) -> None:
-        """End every connection, because the work was cancelled."""
+    def cut(self, cancellation: Cancellation | None = None) -> None:
+        """End every connection because the work was cancelled, or those that were made with this token."""
         for flight in self._all():
-            if not flight.is_ending:
+            if not flight.is_ending and cancellation in {None, flight.cancellation}:
                 flight.cut("interrupted")
 
     def close(self) -> None:

@@ -25,13 +25,12 @@ from transload.net.backoff import RETRIED
 from transload.net.certificate import Certificate, shown_by
 from transload.net.connection import connect_one_more, pool_classes
 from transload.net.flight import Flight, Watch
-from transload.net.host import CROWDED, RESTING, Host, Trial
-from transload.net.messages import Answer, Gauge, HttpRequest, Reply
+from transload.net.host import RESTING, Host, Trial
+from transload.net.messages import Answer, HttpRequest, Reply, tell
 from transload.net.pace import Pace
 from transload.net.patience import Kind
 from transload.net.proxies import Proxy, proxy_for
 from transload.net.settings import NetSettings
-from transload.net.slots import Lane
 from transload.net.tls import Circle, Trust, speaks_tls
 from transload.net.tlsline import watched
 from transload.net.traffic import Traffic
@@ -113,6 +112,11 @@ class Http:
         finally:
             answer.close()
 
+    def cut(self, cancellation: Cancellation) -> None:
+        """End what was asked with this token: nothing more begins, and whoever waits gets `Interrupted` at once."""
+        cancellation.cancel()
+        self._watch.cut(cancellation)
+
     def origin(self, host: str) -> Origin:
         """The origin of a registry written as `host` or `host:port`: https, unless plain HTTP is allowed.
 
@@ -172,7 +176,7 @@ class Http:
             self.traffic.retried(Origin.of(request.url).netloc)
             beyond = trial.attempt - self.settings.attempts
             if beyond >= 0 and trial.host is not None and trial.is_alone:
-                trial.host.rest_alone(trial, beyond, trouble, self.cancellation)
+                trial.host.rest_alone(trial, beyond, trouble, self._cancellation(request))
 
     def _is_enough(self, request: HttpRequest, trial: Trial, resting: bool) -> bool:
         """Whether to stop. A 500 may concern one content for good; but an upload is worth a wait, or it is lost."""
@@ -185,7 +189,7 @@ class Http:
         url, headers = request.url, dict(request.headers)
         for _ in range(_HOPS + 1):
             trial.host = self._host(Origin.of(url))
-            trial.began_s += trial.host.await_allowance(_kind(request), self.cancellation)
+            trial.began_s += trial.host.await_allowance(_kind(request), self._cancellation(request))
             answer = self._once(request, url, headers)
             location = answer.headers.get("Location")
             if answer.status not in _REDIRECTS or request.method not in {"GET", "HEAD"} or not location:
@@ -202,18 +206,19 @@ class Http:
 
     def _once(self, request: HttpRequest, url: str, headers: dict[str, str]) -> Answer:
         origin = Origin.of(url)
-        host, kind = self._host(origin), _kind(request)
+        host, kind, cancellation = self._host(origin), _kind(request), self._cancellation(request)
         with ExitStack() as held:
-            held.enter_context(host.slots.hold(request.lane, self.cancellation))
-            flight = held.enter_context(self._watch.flight(host.patience, kind))
+            held.enter_context(host.slots.hold(request.lane, cancellation, queues=request.queues))
+            flight = held.enter_context(self._watch.flight(host.patience, kind, cancellation))
             flight.ends_early = request.ends_early
-            round_ = host.backoff.wait(self.cancellation)
+            round_ = host.backoff.wait(cancellation)
+            cancellation.check()
             host.patience.check(request.doing)
 
             def translate(error: BaseException) -> TransloadError | None:
                 if not isinstance(error, FOREIGN):
                     return None
-                self.cancellation.check()
+                cancellation.check()
                 cause = self._cause(error, origin, request.doing, flight)
                 asked = request.registry or Origin.of(request.url)
                 cause = sent_on(cause, asked, origin) if asked != origin else cause
@@ -226,7 +231,7 @@ class Http:
             flight.pause()
             host.patience.answered()
             if request.gauge is not None:
-                _tell(request.gauge, request.lane, response.status, self.clock.monotonic_s() - asked_s)
+                tell(request.gauge, request.lane, response.status, self.clock.monotonic_s() - asked_s)
             if response.status == 407 and self._proxy(origin):
                 response.close()
                 raise proxy_refusal(request.doing)
@@ -243,7 +248,7 @@ class Http:
                 held=held.pop_all(),
                 translate=translate,
                 received=received,
-                cancellation=self.cancellation,
+                cancellation=cancellation,
                 flight=flight,
                 meter=self.pace.received(request.side),
                 by_proxy=by_proxy,
@@ -353,6 +358,9 @@ class Http:
             return None
         return shown_by(origin, self._trust.make(self._trust.circle(origin)), self.settings.connect_timeout_s)
 
+    def _cancellation(self, request: HttpRequest) -> Cancellation:
+        return request.cancellation or self.cancellation
+
     # --- hosts and pools
 
     def _proxy(self, origin: Origin) -> str | None:
@@ -384,14 +392,6 @@ class Http:
             manager = ProxyManager(named.url, _POOLS, proxy_headers=headers, maxsize=size, ssl_context=context)
         manager.pool_classes_by_scheme = pool_classes(self.settings.stall_timeout_s, self._watch)
         return manager
-
-
-def _tell(gauge: Gauge, lane: Lane, status: int, after_s: float) -> None:
-    """Tell of an answer. A redirect tells nothing of who sends the body; after a sent body its size counts most."""
-    if status in CROWDED:
-        gauge.crowded()
-    elif status < 300 and lane == "read":
-        gauge.answered(after_s)
 
 
 def _kind(request: HttpRequest) -> Kind:

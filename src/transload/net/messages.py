@@ -17,6 +17,7 @@ from transload.net.address import Origin, redacted
 from transload.net.backoff import RETRIED
 from transload.net.coding import unpacked
 from transload.net.flight import Flight
+from transload.net.host import CROWDED
 from transload.net.pace import Meter
 from transload.net.slots import Lane
 from transload.net.traffic import Asked
@@ -43,6 +44,14 @@ class Gauge(Protocol):
         ...
 
 
+def tell(gauge: Gauge, lane: Lane, status: int, after_s: float) -> None:
+    """Tell of an answer. A redirect tells nothing of who sends the body; after a sent body its size counts most."""
+    if status in CROWDED:
+        gauge.crowded()
+    elif status < 300 and lane == "read":
+        gauge.answered(after_s)
+
+
 @frozen
 class HttpRequest:
     """One HTTP request. `doing` describes it for people (in errors), `purpose` in one word (in the counts).
@@ -52,7 +61,8 @@ class HttpRequest:
     harm. `registry` is the registry for which another host is asked: a token server, or storage. `side` is the side of
     the copy, whose limit on the rate counts then. With `ends_early`, a body without a length ends by itself when the
     run is cancelled, so that the request is complete. `asked` counts the requests of the store that asks; `gauge` is
-    told of the answers.
+    told of the answers. `cancellation` ends this request alone (see `Http.cut`); it lies within that of the `Http`.
+    `queues`: whether it waits while too many other requests are under way; if not, it fails then.
     """
 
     method: str
@@ -70,6 +80,8 @@ class HttpRequest:
     ends_early: bool = field(default=False, kw_only=True)
     asked: Asked | None = field(default=None, repr=False, eq=False, kw_only=True)
     gauge: Gauge | None = field(default=None, repr=False, kw_only=True)
+    queues: bool = field(default=True, kw_only=True)
+    cancellation: Cancellation | None = field(default=None, kw_only=True, repr=False, eq=False)
 
 
 @frozen

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
+from transload.errors import TooManyRequests
 from transload.threads import Cancellation
 from transload.values import define
 
@@ -65,13 +66,15 @@ class Slots:
         self._changed = threading.Condition()
 
     @contextmanager
-    def hold(self, lane: Lane, cancellation: Cancellation) -> Iterator[None]:
-        """Wait for a slot, and hold it for the block. Raises `Interrupted`."""
+    def hold(self, lane: Lane, cancellation: Cancellation, *, queues: bool = True) -> Iterator[None]:
+        """Wait for a slot, and hold it for the block. Raises `Interrupted`; `TooManyRequests` if it must not wait."""
         held, mine = _HELD[threading.get_ident()], (self, lane)
         free = bool(held) and _never_waits(held, self, lane)
         with self._changed:
             while not (free or admits(lane, self._busy, self.at_a_time)):
                 cancellation.check()
+                if not queues:
+                    raise TooManyRequests("no more requests may be under way now")
                 self._changed.wait(_LOOK_S)
             setattr(self._busy, lane, getattr(self._busy, lane) + 1)
         held.append(mine)

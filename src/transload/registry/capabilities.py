@@ -26,10 +26,11 @@ Power = Literal[
     "refuses_wrong_digest",
     "asks_login",
     "single_post",
+    "faster_in_parts",
 ]
 """What a registry has or lacks: parts of blobs; HEAD of manifests, HEAD that states sizes; the referrers API; uploads
 that continue after a broken connection; a body with the last request of an upload; refusing it for a wrong digest;
-asking for a login; small blobs in one request."""
+asking for a login; small blobs in one request; several connections that read one blob faster than one."""
 
 FIRST_PIECE = 64 << 20
 SMALLEST_PIECE = 256 << 10
@@ -66,6 +67,7 @@ class Capabilities:
         self.refuses_wrong_digest: bool | None = None
         self.asks_login: bool | None = None
         self.single_post: bool | None = None
+        self.faster_in_parts: bool | None = None
         self._lost_with_put: int | None = 0
         self._at_a_time: dict[Direction, int] = {}
         self.takes_open_end = True

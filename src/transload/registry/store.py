@@ -29,12 +29,12 @@ from transload.registry.api import Api, Logins, json_object
 from transload.registry.capabilities import Capabilities
 from transload.registry.costs import request_costs_of
 from transload.registry.deleting import RegistryDeletes
-from transload.registry.download import Download
 from transload.registry.expecting import Expecting
 from transload.registry.headers import pages
 from transload.registry.manifests import Manifests
 from transload.registry.presence import presence_of_blob
 from transload.registry.probing import RegistryProbes
+from transload.registry.reading import Readings
 from transload.registry.referrers import Referrers
 from transload.registry.scope import CATALOG, Scope, pull
 from transload.registry.session import UploadSession
@@ -79,6 +79,7 @@ class RegistryStore:
         )
         self._manifests = Manifests(self._api)
         self._referrers = Referrers(self._api, self._manifests)
+        self._readings = Readings(self._api)
         self._uploads = Uploads(self._api, RequestCosts().small_blob_bytes)
 
     @property
@@ -248,18 +249,19 @@ class RegistryStore:
     ) -> Iterator[Iterator[Chunk]]:
         """Bytes of a blob from `offset`, `length` of them (to the end when None). Raises `BlobUnknown`, `Unreachable`.
 
-        A body that breaks off is continued where it broke, within the budget of attempts. The reader checks the digest.
+        A body that breaks off is continued where it broke, within the budget of attempts. A large blob may come on
+        several connections (see `Readings`). The reader checks the digest.
         """
         end = descriptor.size if length is None else min(offset + length, descriptor.size)
         if offset >= end and descriptor.size:
             yield iter(())
             return
-        download = Download(api=self._api, repository=repository, descriptor=descriptor, offset=offset, end=end)
+        reading = self._readings.of(repository, descriptor, offset, end)
         try:
-            download.begin()
-            yield download.chunks()
+            reading.begin()
+            yield reading.chunks()
         finally:
-            download.close()
+            reading.close()
 
     # --- Ingests
 

@@ -1,0 +1,192 @@
+"""Large blobs on several connections, from servers that are slow, lie, break off or refuse: always the right bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from tests.unit.registry.slowwire import Act, Request, Script, SlowServer, real_time, slow_server
+from transload.errors import ServerTrouble, SizeMismatch
+from transload.net.http import Http
+from transload.registry.room import ROOM
+from transload.registry.store import RegistryStore
+from transload.testing.layers import noise
+
+SIZE = 24 << 20
+BLOB = b"".join(noise("several connections", SIZE))
+
+
+def read(store: RegistryStore, server: SlowServer, offset: int = 0, length: int | None = None) -> bytes:
+    with store.open("a/b", server.descriptor, offset, length) as chunks:
+        return b"".join(bytes(chunk) for chunk in chunks)
+
+
+def assert_free(http: Http, store: RegistryStore) -> None:
+    """Nothing is left behind: no slot, no connection of the level, no block, no thread."""
+    for host in http._hosts.values():
+        assert host.slots._busy.total == 0
+    assert store._api.reading.in_use == 0
+    assert ROOM.used == 0
+    assert ROOM._free == []
+    assert not [thread for thread in threading.enumerate() if thread.name == "_read"]
+
+
+@contextlib.contextmanager
+def far_away(script: Script, blob: bytes = BLOB, **settings: int) -> Iterator[tuple[SlowServer, RegistryStore]]:
+    """A slow server and a store that reads from it; in the end all is given back."""
+    with slow_server(blob, script) as server, real_time(**settings) as http:
+        store = RegistryStore(server.host, http)
+        yield server, store
+        assert_free(http, store)
+
+
+def in_parts(server: SlowServer) -> list[Request]:
+    return [request for request in server.asked if request.part is not None]
+
+
+def same(got: bytes, wanted: bytes = BLOB) -> bool:
+    """Not compared as bytes, whose difference pytest would print for minutes."""
+    return hashlib.sha256(got).digest() == hashlib.sha256(wanted).digest()
+
+
+def test_a_blob_that_comes_slowly_is_read_on_several_connections() -> None:
+    with far_away(lambda _: Act()) as (server, store):
+        assert same(read(store, server))
+        assert server.peak >= 3
+        assert store.capabilities.ranges is True
+        assert server.asked[0].part is None, "a blob begins with a request for all of it"
+
+
+def test_a_blob_that_comes_fast_is_one_request() -> None:
+    with far_away(lambda _: Act(rate=1e12)) as (server, store):
+        assert same(read(store, server))
+        assert len(server.asked) == 1
+
+
+def test_no_more_connections_than_the_slots_leave_for_bodies() -> None:
+    with far_away(lambda _: Act(), slots_per_host=5) as (server, store):
+        assert same(read(store, server))
+        assert 2 <= server.peak <= 3
+
+
+def test_with_one_connection_it_stays_one() -> None:
+    with far_away(lambda _: Act(rate=24e6), slots_per_host=1) as (server, store):
+        assert same(read(store, server))
+        assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(("offset", "length"), [(1_000_003, None), (3, 20 << 20)])
+def test_a_part_of_a_blob_is_read_so_too(offset: int, length: int | None) -> None:
+    with far_away(lambda _: Act()) as (server, store):
+        end = SIZE if length is None else offset + length
+        assert same(read(store, server, offset, length), BLOB[offset:end])
+        assert server.peak >= 3
+
+
+LIES = {
+    "ignores ranges": Act(ranged=False),
+    "another part": Act(shift=-1),
+    "no Content-Range": Act(headers={"Content-Range": ""}),
+    "not satisfiable": Act(status=416),
+    "another size": Act(total=SIZE - 1),
+    "garbage": Act(headers={"Content-Range": "bytes lots/many"}),
+    "two parts": Act(headers={"Content-Range": "", "Content-Type": "multipart/byteranges; boundary=x"}),
+}
+
+
+@pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
+def test_a_server_that_does_not_send_parts_gets_one_stream(lie: Act) -> None:
+    with far_away(lambda request: lie if request.part else Act()) as (server, store):
+        assert same(read(store, server))
+        assert store.capabilities.ranges is False
+        assert len(in_parts(server)) <= 8, "nobody asks again"
+        assert [request.part for request in server.asked].count(None) == 1, "the stream that there was goes on"
+        asked = len(server.asked)
+        assert same(read(store, server))
+        assert len(server.asked) == asked + 1, "it is known now"
+
+
+@pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
+def test_a_server_that_stops_sending_parts_gets_one_stream(lie: Act) -> None:
+    script: Script = lambda request: lie if request.part and request.number > 10 else Act()  # noqa: E731 - short
+    with far_away(script) as (server, store), contextlib.suppress(SizeMismatch, ServerTrouble):
+        assert same(read(store, server))  # the one stream may not begin in the middle either
+
+
+def test_parts_that_are_cut_short_are_completed() -> None:
+    with far_away(lambda request: Act(shorter=700_000 if request.part else 0)) as (server, store):
+        assert same(read(store, server))
+        assert server.peak >= 3
+
+
+@pytest.mark.parametrize("after", [0, 100_000, 900_000])
+def test_a_connection_that_breaks_is_replaced(after: int) -> None:
+    def script(request: Request) -> Act:
+        return Act(cut=after) if request.part and request.number % 3 == 0 else Act()
+
+    with far_away(script) as (server, store):
+        assert same(read(store, server))
+        again = store.traffic.bytes_received - SIZE
+        assert again <= 2 << 20, "only what is missing is asked for again"
+
+
+def test_a_slow_connection_is_taken_over() -> None:
+    def script(request: Request) -> Act:
+        return Act(rate=100e3) if request.number == 3 else Act()
+
+    with far_away(script) as (server, store):
+        assert same(read(store, server))
+        slow = next(request for request in server.asked if request.number == 3)
+        assert slow.part is not None
+        rest = [request.part for request in in_parts(server) if request.part and request.part[1] == slow.part[1]]
+        assert len(rest) == 2
+        assert rest[1][0] > slow.part[0], "only its missing bytes"
+
+
+@pytest.mark.parametrize("stopped", [Act(stops_at=200_000), Act(pause_s=20)])
+def test_a_silent_connection_is_taken_over(stopped: Act) -> None:
+    with far_away(lambda request: stopped if request.number == 4 else Act()) as (server, store):
+        assert same(read(store, server))
+        assert server.asked[4].part is not None
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_where_parts_are_refused_for_now_the_stream_goes_on(status: int) -> None:
+    with far_away(lambda request: Act(status=status) if request.part else Act(rate=24e6)) as (server, store):
+        assert same(read(store, server))
+        assert store.capabilities.ranges is None
+        assert len(in_parts(server)) <= 8
+
+
+@pytest.mark.parametrize("after", [1, 2 << 20, 12 << 20])
+def test_whoever_leaves_in_the_middle_leaves_nothing_behind(after: int) -> None:
+    with far_away(lambda _: Act()) as (server, store):
+        got = 0
+        with store.open("a/b", server.descriptor) as chunks:
+            for chunk in chunks:
+                got += len(chunk)
+                if got >= after:
+                    break
+
+
+def test_an_error_of_the_reader_passes_and_leaves_nothing_behind() -> None:
+    with far_away(lambda _: Act()) as (server, store):
+
+        def fail_in_the_middle() -> None:
+            with store.open("a/b", server.descriptor) as chunks:
+                for number, _ in enumerate(chunks):
+                    assert 1 / (40 - number)
+
+        with pytest.raises(ZeroDivisionError):
+            fail_in_the_middle()
+
+
+def test_wrong_bytes_are_read_again_on_one_connection() -> None:
+    """The digest shows that parts are wrong. Who reads the blob again gets it as a whole."""
+    with far_away(lambda request: Act(changed=request.part is not None)) as (server, store):
+        assert not same(read(store, server))
+        assert same(read(store, server))
