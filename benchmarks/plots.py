@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks.processes import Cost
 from benchmarks.race import FLOOR, MIB, OURS, Sample
+from benchmarks.wording import told_size
 
 INK, GRID = "#010203", "#040506"  # stand for what the style sets
 _STYLE = (
@@ -23,10 +24,17 @@ _STYLE = (
 # Okabe and Ito's colours, which also colour-blind people tell apart; all are seen on white and on black.
 COLOURS = {OURS: "#0072b2", "skopeo": "#d55e00", "crane": "#009e73", "regsync": "#cc79a7", "oras": "#e69f00"}
 _MORE = ("#56b4e9", "#8c6bb1", "#7f7f7f")
-MEASURES: tuple[tuple[str, str, Callable[[Cost], float]], ...] = (
-    ("wall time (s)", "time", lambda cost: cost.wall_s),
-    ("processor time (s)", "processor", lambda cost: cost.cpu_s),
-    ("peak memory (MiB)", "memory", lambda cost: cost.peak_bytes / MIB),
+BYTES = "size of the layer"
+
+
+def _peak_mib(cost: Cost) -> float:
+    return cost.peak_bytes / MIB
+
+
+MEASURES: tuple[tuple[str, Callable[[Cost], float]], ...] = (
+    ("wall time (s)", lambda cost: cost.wall_s),
+    ("processor time (s)", lambda cost: cost.cpu_s),
+    ("peak memory (MiB)", _peak_mib),
 )
 TOLD = {
     "scenes": "Wall time of each scene, a bar for each tool",
@@ -35,7 +43,7 @@ TOLD = {
 }
 GROWING: tuple[tuple[str, str, Callable[[Sample], int]], ...] = (
     ("images", "images", lambda sample: sample.images),
-    ("layers", "bytes of the layer", lambda sample: sample.size),
+    ("layers", BYTES, lambda sample: sample.size),
 )
 
 
@@ -77,7 +85,7 @@ def _bars(samples: Sequence[Sample], path: Path) -> Path:
     figure, axes = _figure(1, (9, 1.2 + 0.24 * len(rows) * (len(tools) + 0.7)))
     height = 1 / (len(tools) + 0.7)
     for place, tool in enumerate(tools):
-        found = [(number, _median(_at(samples, row), tool, MEASURES[0][2])) for number, row in enumerate(rows)]
+        found = [(number, _median(_at(samples, row), tool, MEASURES[0][1])) for number, row in enumerate(rows)]
         shown = [(number + place * height, value) for number, value in found if value is not None]
         bars = axes[0].barh([at for at, _ in shown], [value for _, value in shown], height * 0.92, color=_colour(tool))
         axes[0].bar_label(bars, [f"{value:.3g}" for _, value in shown], padding=2, fontsize=7, color=INK)
@@ -85,25 +93,35 @@ def _bars(samples: Sequence[Sample], path: Path) -> Path:
     middle = height * (len(tools) - 1) / 2
     axes[0].set_yticks([number + middle for number in range(len(rows))], [_shortened(row) for row in rows])
     axes[0].invert_yaxis()
+    axes[0].margins(y=0.01)
     axes[0].set_xscale("log")
+    _plain(axes[0].xaxis)
     axes[0].set_xlabel("wall time (s), median; shorter is better")
-    axes[0].legend(loc="lower right", frameon=False, labelcolor=INK)
+    figure.legend(loc="outside upper center", ncols=len(tools), frameon=False, labelcolor=INK)
     return _save(figure, path)
 
 
 def _lines(samples: Sequence[Sample], label: str, of: Callable[[Sample], int], path: Path) -> Path:
     """Time, processor time and memory against size, a line for each tool."""
     figure, axes = _figure(3, (11, 3.4))
-    for axis, (name, _, measure) in zip(axes, MEASURES, strict=True):
+    for axis, (name, measure) in zip(axes, MEASURES, strict=True):
         for tool in _tools(samples):
             sizes = sorted({of(sample) for sample in samples if sample.tool == tool})
             values = [_median([sample for sample in samples if of(sample) == size], tool, measure) for size in sizes]
             axis.plot(sizes, values, marker="o", markersize=4, color=_colour(tool), label=tool)
         axis.set_xscale("log")
-        axis.set_yscale("log")
+        sizes = sorted({of(sample) for sample in samples})
+        axis.set_xticks(sizes, [told_size(size) if label == BYTES else str(size) for size in sizes])
+        axis.set_xticks([], minor=True)
+        if measure is _peak_mib:
+            axis.set_ylim(bottom=0)
+        else:
+            axis.set_yscale("log")
+            _plain(axis.yaxis)
         axis.set_xlabel(label)
         axis.set_title(name, color=INK, fontsize=10)
-    axes[0].legend(frameon=False, labelcolor=INK)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False, labelcolor=INK)
     return _save(figure, path)
 
 
@@ -122,6 +140,14 @@ def _figure(columns: int, size: tuple[float, float]) -> tuple[Any, list[Any]]:
         for spine in axis.spines.values():
             spine.set_color(GRID)
     return figure, axes
+
+
+def _plain(axis: Any) -> None:
+    """Numbers as people write them: 0.1, 1, 10."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _save(figure: Any, path: Path) -> Path:

@@ -15,6 +15,7 @@ from benchmarks.processes import Cost, measured
 from benchmarks.race import MIB, OURS, Bench, Course, Sample
 from benchmarks.room import needs
 from benchmarks.site import Site
+from benchmarks.wording import told_size
 
 KIB, GIB = 1 << 10, 1 << 30
 MANY = 2000
@@ -85,14 +86,6 @@ def growing_layers(bench: Bench) -> Iterator[Figure]:
         yield race.beside(stage, stage, race.best_peer(stage))
         yield race.peak(f"peak memory, {stage}", [stage])
         yield from race.told()
-
-
-def told_size(size: int) -> str:
-    """As 10 GiB."""
-    for unit, name in ((GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
-        if size >= unit:
-            return f"{size / unit:g} {name}"
-    return f"{size} bytes"
 
 
 # --- inside
