@@ -25,7 +25,7 @@ from benchmarks import airgap, peers, profiles, scenes, serving, small
 from benchmarks.contenders import installed
 from benchmarks.figures import Figure, table
 from benchmarks.race import Bench
-from benchmarks.report import Report, surroundings
+from benchmarks.report import Part, Report, surroundings
 
 NEEDED = ("docker-registry", "curl")
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -95,7 +95,9 @@ def main(words: list[str] | None = None) -> int:
         layout=options.layout,
         sizes=options.sizes,
     )
-    report = Report(folder, surroundings(here, absent), samples=bench.samples, failures=bench.failures)
+    report = Report(folder, surroundings(here, absent))
+    if options.add:
+        report.read()
     print(", ".join(f"{name} {value}" for name, value in report.about.items()), flush=True)
     began_s = time.monotonic()
     failed = [scene.name for scene in chosen(options) if not _ran(scene, bench, report)]
@@ -149,6 +151,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--full", action="store_true", help="every scene, twice as often, to 2,000 images and 10 GiB")
     made.add_argument("--quick", action="store_true", help="a smoke test: small content; ratios mean nothing")
     made.add_argument("--layout", type=Path, help="an OCI layout with two releases, instead of the seeded ones")
+    made.add_argument("--add", action="store_true", help="keep what earlier runs measured in other scenes")
     made.add_argument("--publish", type=Path, metavar="PAGE", help="write the figures into this page between its marks")
     made.add_argument("--folder", type=Path, default=Path(".bench"), help="where everything is kept (.bench)")
     return made
@@ -161,17 +164,18 @@ def _ran(scene: Scene, bench: Bench, report: Report) -> bool:
     """Run one scene and write everything down, also if it fails."""
     print(f"{scene.name}: {scene.told}", flush=True)
     began_s, failure = time.monotonic(), ""
+    part = report.parts[scene.name] = Part(samples=bench.begin(), failures=bench.failures)
     try:
         for figure in scene.run(bench):
-            report.figures.append(figure)
+            part.figures.append(figure)
             told = f"{figure.ours}  {figure.theirs}  {figure.ratio or ''} {figure.reach}"
             reached = {None: "", True: "reached", False: "not reached"}[figure.reached]
             print(f"  {figure.name}: {told} {reached}", flush=True)
     except Exception as error:  # whatever it was, the other scenes are still to be measured
         traceback.print_exc()
         failure = f"{scene.name}: {type(error).__name__}: {error}"
-        report.failures.append(failure)
-        report.figures.append(Figure(scene.name, "failed", f"{type(error).__name__}: see what failed"))
+        part.failures.append(failure)
+        part.figures.append(Figure(scene.name, "failed", f"{type(error).__name__}: see what failed"))
     print(f"  {time.monotonic() - began_s:.0f} s", flush=True)
     shutil.rmtree(bench.work, ignore_errors=True)
     with contextlib.suppress(OSError):

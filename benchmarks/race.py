@@ -50,7 +50,7 @@ class Course:
 
 @define
 class Bench:
-    """What all scenes share: where they work, who takes part, how often, and all that was measured so far."""
+    """What all scenes share: where they work, who takes part, how often, and what was measured in this scene."""
 
     folder: Path
     peers: tuple[str, ...]
@@ -61,6 +61,11 @@ class Bench:
     sizes: tuple[int, ...] = ()
     samples: list[Sample] = field(factory=list, repr=False)
     failures: list[str] = field(factory=list, repr=False)
+
+    def begin(self) -> list[Sample]:
+        """Another scene: its samples, to which races add."""
+        self.samples, self.failures = [], []
+        return self.samples
 
     @property
     def goods(self) -> content.Goods:

@@ -20,34 +20,54 @@ from benchmarks import plots
 from benchmarks.figures import Figure, markdown, table
 from benchmarks.processes import Cost
 from benchmarks.race import MIB, OURS, Sample
+from benchmarks.slow_wire import Counts
 from transload import __version__
 
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+RESULTS = "results.json"
 Row = tuple[str, str]  # a scene, and its stage
 
 
 @define
-class Report:
-    """The lines and samples so far, and where they are written."""
+class Part:
+    """What one scene gave."""
 
-    folder: Path
-    about: dict[str, Any]
     figures: list[Figure] = field(factory=list)
     samples: list[Sample] = field(factory=list)
     failures: list[str] = field(factory=list)
 
+
+@define
+class Report:
+    """What the scenes gave so far, by their names, and where it is written."""
+
+    folder: Path
+    about: dict[str, Any]
+    parts: dict[str, Part] = field(factory=dict)
+
+    @property
+    def figures(self) -> list[Figure]:
+        """The lines of all scenes."""
+        return [figure for part in self.parts.values() for figure in part.figures]
+
+    @property
+    def samples(self) -> list[Sample]:
+        """The runs of all scenes."""
+        return [sample for part in self.parts.values() for sample in part.samples]
+
     def write(self) -> None:
         """`results.json`, `results.md`, and the plots that there is something for."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        document = {
-            **self.about,
-            "figures": [asdict(figure) for figure in self.figures],
-            "samples": [asdict(sample) for sample in self.samples],
-            "failures": self.failures,
-        }
-        _replace(self.folder / "results.json", json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+        document = {"about": self.about, "scenes": {name: asdict(part) for name, part in self.parts.items()}}
+        _replace(self.folder / RESULTS, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
         drawn = plots.draw(self.samples, self.folder / "plots")
         _replace(self.folder / "results.md", self.markdown(drawn))
+
+    def read(self) -> None:
+        """Take over what an earlier run wrote into the folder, if there was one."""
+        if (written := self.folder / RESULTS).exists():
+            scenes = json.loads(written.read_text())["scenes"]
+            self.parts |= {name: _part(found) for name, found in scenes.items()}
 
     def publish(self, page: Path) -> None:
         """The figures between the two marks of a page, and the plots beside it in `plots`."""
@@ -68,8 +88,8 @@ class Report:
         ):
             parts += [f"{level} {title}, median, {unit}", side_by_side(self.samples, of)]
         parts += [f"{level} What passed the wires", counts(self.samples)]
-        if self.failures:
-            parts += [f"{level} What failed", "\n".join(f"* {_one_line(text)}" for text in self.failures)]
+        if failures := [text for part in self.parts.values() for text in part.failures]:
+            parts += [f"{level} What failed", "\n".join(f"* {_one_line(text)}" for text in failures)]
         return "\n\n".join(parts) + "\n"
 
 
@@ -119,6 +139,21 @@ def surroundings(peers: dict[str, str], absent: Sequence[str]) -> dict[str, Any]
 
 
 # --- inside
+
+
+def _part(found: dict[str, Any]) -> Part:
+    samples = [
+        Sample(
+            **{
+                **sample,
+                "cost": Cost(**sample["cost"]),
+                "source": Counts(**sample["source"]),
+                "target": Counts(**sample["target"]),
+            }
+        )
+        for sample in found["samples"]
+    ]
+    return Part([Figure(**figure) for figure in found["figures"]], samples, found["failures"])
 
 
 def _rows(samples: Sequence[Sample]) -> list[Row]:

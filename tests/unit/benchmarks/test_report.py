@@ -15,7 +15,7 @@ from benchmarks.figures import Figure, markdown, table
 from benchmarks.plots import draw, themed
 from benchmarks.processes import Cost, ProgramFailed, measured
 from benchmarks.race import Bench, Race, Sample, paired
-from benchmarks.report import BEGIN, END, Report, counts, side_by_side
+from benchmarks.report import BEGIN, END, Part, Report, counts, side_by_side
 from benchmarks.room import NoRoom, needs
 from benchmarks.slow_wire import Counts
 
@@ -62,12 +62,16 @@ def test_what_the_wires_counted() -> None:
 
 
 def test_everything_is_written_and_can_be_read(tmp_path: Path) -> None:
-    report = Report(tmp_path, {"date": "today"}, [Figure("a", "1 s")], SAMPLES, ["far: skopeo:\n  gave up"])
-    report.write()
+    part = Part([Figure("a", "1 s")], SAMPLES, ["far: skopeo:\n  gave up"])
+    Report(tmp_path, {"date": "today"}, {"release": part}).write()
     document = json.loads((tmp_path / "results.json").read_text())
-    assert document["date"] == "today"
-    assert [each["tool"] for each in document["samples"]].count("transload") == 5
-    assert document["samples"][0]["source"]["in_sequence"] == 4
+    assert document["about"] == {"date": "today"}
+    samples = document["scenes"]["release"]["samples"]
+    assert [each["tool"] for each in samples].count("transload") == 5
+    assert samples[0]["source"]["in_sequence"] == 4
+    another = Report(tmp_path, {"date": "tomorrow"})
+    another.read()
+    assert another.parts == {"release": part}
     told = (tmp_path / "results.md").read_text()
     assert "* far: skopeo: gave up\n" in told
     assert "| release: cold " in told
@@ -89,7 +93,7 @@ def test_plots_are_svg_that_follows_light_and_dark(tmp_path: Path) -> None:
 def test_a_page_gets_the_figures_between_its_marks(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
-    Report(tmp_path / "bench", {"date": "today"}, [Figure("a", "1 s")], SAMPLES).publish(page)
+    Report(tmp_path / "bench", {"date": "today"}, {"release": Part([Figure("a", "1 s")], SAMPLES)}).publish(page)
     told = page.read_text()
     assert told.startswith(f"before\n{BEGIN}\n")
     assert told.endswith(f"{END}\nafter\n")
@@ -138,8 +142,9 @@ def test_a_scene_that_fails_is_told_and_the_next_one_runs(
     monkeypatch.setattr(program, "NEEDED", ())
     assert program.main(["--folder", str(tmp_path), "--peers", "none"]) == 1
     document = json.loads((tmp_path / "results.json").read_text())
-    assert [figure["name"] for figure in document["figures"]] == ["first", "broken", "last"]
-    assert document["failures"] == ["broken: ProgramFailed: it broke"]
+    named = {name: [figure["name"] for figure in part["figures"]] for name, part in document["scenes"].items()}
+    assert named == {"broken": ["first", "broken"], "fine": ["last"]}
+    assert document["scenes"]["broken"]["failures"] == ["broken: ProgramFailed: it broke"]
     assert "failed: broken" in capsys.readouterr().err
 
 
