@@ -141,12 +141,15 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     made.add_argument("--list", action="store_true", help="say which scenes, wires and tools there are, and stop")
-    made.add_argument("--scene", action="append", choices=[each.name for each in SCENES], help="only this (repeatable)")
+    names, wires = [each.name for each in SCENES], list(profiles.PROFILES)
+    only = "only this scene (repeatable; --list names them)"
+    made.add_argument("--scene", action="append", choices=names, metavar="NAME", help=only)
+    only = "only scenes on this wire (repeatable; --list names them)"
+    made.add_argument("--profile", action="append", choices=wires, metavar="NAME", help=only)
     made.add_argument(
-        "--profile", action="append", choices=list(profiles.PROFILES), help="only scenes on this wire (repeatable)"
+        "--peers", type=_names, default=(), metavar="NAMES", help="only these tools: skopeo,crane; or none"
     )
-    made.add_argument("--peers", type=_names, default=(), help="only these tools: skopeo,crane; or none")
-    made.add_argument("--rounds", type=int, help="how often each scene is repeated (1 to 9 by scene)")
+    made.add_argument("--rounds", type=int, metavar="N", help="how often each scene is repeated (1 to 9 by scene)")
     made.add_argument("--sizes", type=_sizes, default=(), help="sizes of the scene `layers`: 1K,64M,10G")
     made.add_argument("--full", action="store_true", help="every scene, twice as often, to 2,000 images and 10 GiB")
     made.add_argument("--quick", action="store_true", help="a smoke test: small content; ratios mean nothing")
