@@ -17,7 +17,7 @@ from typing import Any
 from attrs import asdict, define, field
 
 from benchmarks import plots
-from benchmarks.figures import Figure, markdown, table
+from benchmarks.figures import Figure, limited, markdown, table
 from benchmarks.processes import Cost
 from benchmarks.race import MIB, OURS, Sample
 from benchmarks.slow_wire import Counts
@@ -47,8 +47,10 @@ class Report:
 
     @property
     def figures(self) -> list[Figure]:
-        """The lines of all scenes."""
-        return [figure for part in self.parts.values() for figure in part.figures]
+        """The lines of all scenes, and one about all of them."""
+        found = [figure for part in self.parts.values() for figure in part.figures]
+        peaks = [sample.cost.peak_bytes / MIB for sample in self.samples if sample.tool == OURS]
+        return [*found, limited("peak memory, the most in any run", max(peaks), 96, "MiB")] if peaks else found
 
     @property
     def samples(self) -> list[Sample]:

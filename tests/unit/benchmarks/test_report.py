@@ -75,6 +75,8 @@ def test_everything_is_written_and_can_be_read(tmp_path: Path) -> None:
     told = (tmp_path / "results.md").read_text()
     assert "* far: skopeo: gave up\n" in told
     assert "| release: cold " in told
+    assert [figure.name for figure in another.figures] == ["a", "peak memory, the most in any run"]
+    assert another.figures[-1].reached is True
 
 
 def test_plots_are_svg_that_follows_light_and_dark(tmp_path: Path) -> None:
