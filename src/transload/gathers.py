@@ -25,6 +25,10 @@ class Gathers(Protocol):
     After an error some of them may be stored. Whoever calls then stores each by itself, and learns which one is wrong.
     """
 
+    def holds(self, descriptor: Descriptor) -> bool:
+        """Whether an earlier run stored this blob where a plan does not see it, so that it need not be read again."""
+        ...
+
     def put_blobs(self, blobs: Sequence[tuple[Descriptor, bytes]]) -> None:
         """Check the digest of each blob, and make all of them visible. Raises what `Ingest` raises."""
         ...

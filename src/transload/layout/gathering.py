@@ -6,13 +6,15 @@ process leaves of such files is deleted a day later, as the other files with one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 
+from transload.errors import Busy, LocksMissing
 from transload.files import Folder, flush_files, local_errors, write_all
 from transload.gathers import Put
-from transload.layout.ingest import own_name, parked_name
+from transload.layout.ingest import LOCK, own_name, parked_name
 from transload.layout.names import LayoutNames
+from transload.locks import claimed
 from transload.oci import Descriptor, Digest, Verifier
 
 
@@ -35,6 +37,10 @@ class LayoutGathers:
         self._names = names
         self._prepare = prepare
         self._arrived = arrived
+
+    def holds(self, descriptor: Descriptor) -> bool:  # noqa: ARG002 - a plan sees all that a layout has
+        """See `transload.gathers.Gathers`."""
+        return False
 
     def put_blobs(self, blobs: Sequence[tuple[Descriptor, bytes]]) -> None:
         """See `transload.gathers.Gathers`."""
@@ -69,7 +75,15 @@ class LayoutGathers:
                     for name, digest in list(written.items()):
                         folder.move(name, there, digest.encoded)
                         del written[name]
+                    _drop_parked(folder, contents)
                 finally:
                     for name in written:
                         with suppress(OSError):  # the first error is the one to report
                             folder.unlink(name)
+
+
+def _drop_parked(folder: Folder, digests: Iterable[Digest]) -> None:
+    """Delete what earlier runs kept of blobs that have arrived whole, unless another process writes it."""
+    for name in {parked_name(digest) for digest in digests} & set(folder.entries()):
+        with suppress(Busy, LocksMissing, OSError), claimed(folder, f"{name}{LOCK}"):
+            folder.unlink(name)

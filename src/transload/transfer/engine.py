@@ -209,7 +209,7 @@ class _Engine:
             known = self._troubles.hopeless(step)
             if known is not None:
                 self._settle_failed(step, known, tried=False)
-            elif together and isinstance(step, BlobStep) and self._gathering.takes(step):
+            elif together and isinstance(step, BlobStep) and self._gathering.reads(step):
                 full = self._gathering.add(self._read(step))
                 if full:
                     self._store(full)

@@ -81,6 +81,13 @@ class Gathering:
             return True
         return is_body(step) and not is_heavy(step) and not step.descriptor.is_foreign
 
+    def reads(self, step: Step) -> bool:
+        """Whether the blob of this step is to be read now, to be stored with others. May ask the target."""
+        if self._gathers is None or not isinstance(step, BlobStep) or not self.takes(step):
+            return False
+        with at_side("target"):
+            return not self._gathers.holds(step.descriptor)
+
     def add(self, gathered: Gathered) -> list[Gathered]:
         """Keep a blob until there are enough; then all of them, which the caller stores."""
         with self._lock:

@@ -104,12 +104,12 @@ class Frontier:
         """Note that the written bytes of a member are wrong."""
         self._sums.retract(starts(member))
 
-    def finished(self, member: Stored) -> None:
-        """Note that a member is verified. Raises what flushing has raised since."""
+    def finished(self, *members: Stored) -> None:
+        """Note that members are verified. Raises what flushing has raised since."""
         with self._lock:
-            self._proved.add(member.key)
+            self._proved.update(member.key for member in members)
             self._advance()
-        self._flusher.wrote(member.size)
+        self._flusher.wrote(sum(member.size for member in members))
 
     def _advance(self) -> None:
         while self._reached < len(self._members) and self._members[self._reached].key in self._proved:

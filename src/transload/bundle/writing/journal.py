@@ -21,7 +21,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import FileIO
 from pathlib import Path
 
@@ -154,6 +154,14 @@ class PackJournal:
     def note_done(self, digest: Digest) -> None:
         """Note that a blob is complete and verified."""
         self._note(f"done {digest}")
+
+    def note_all_done(self, digests: Sequence[Digest]) -> None:
+        """Note that blobs are complete and verified, with one write."""
+        if digests:
+            with self._lock:
+                self._append("\n".join(f"done {digest}" for digest in digests))
+                self.done.update(digests)
+                self._order += digests
 
     def note_lost(self, digest: Digest) -> None:
         """Note that a blob that was done is not there after all."""

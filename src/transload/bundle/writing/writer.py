@@ -20,6 +20,7 @@ from transload.bundle.format.member import Read, is_whole
 from transload.bundle.format.stream import StreamReader, StreamWriter
 from transload.bundle.format.tarheader import END, header, padding
 from transload.bundle.writing.frontier import Flusher, Frontier
+from transload.bundle.writing.gathering import BundleGathers
 from transload.bundle.writing.ingest import BundleIngest, FinishedIngest
 from transload.bundle.writing.partial import Unfinished
 from transload.bundle.writing.readback import check_finished, error_about, spoilt_pieces
@@ -66,6 +67,14 @@ class BundleWriter:
             proved=self._progress.synced - {member.key for member in lost},
             sums=self._sums,
             flusher=self._flusher,
+        )
+        self._gathers = BundleGathers(
+            cut=self._cut,
+            path_of=self._files.path,
+            progress=self._progress,
+            frontier=self._frontier,
+            lacking=self._lacking,
+            put_manifest=self.put_manifest,
         )
 
     # --- before
@@ -144,14 +153,28 @@ class BundleWriter:
 
         Raises `Refused` for a blob that is not in the blueprint, `Busy` while another thread writes it.
         """
+        member = self._planned(descriptor)
+        self.start()
+        return contextlib.nullcontext(FinishedIngest(member)) if self._is_proved(member) else self._ingesting(member)
+
+    @property
+    def gathers(self) -> BundleGathers:
+        """It can store many small blobs at once."""
+        return self._gathers
+
+    def _lacking(self, descriptor: Descriptor) -> Stored | None:
+        member = self._planned(descriptor)
+        self.start()
+        return None if self._is_proved(member) else member
+
+    def _planned(self, descriptor: Descriptor) -> Stored:
         member = self._members.get(descriptor.digest)
         if member is None or member.size != descriptor.size:
             raise Refused(
                 f"{self.locator} was not planned to hold blob {descriptor.digest.short} of {descriptor.size} bytes",
                 subject=descriptor.digest,
             )
-        self.start()
-        return contextlib.nullcontext(FinishedIngest(member)) if self._is_proved(member) else self._ingesting(member)
+        return member
 
     @contextmanager
     def _ingesting(self, member: Stored) -> Iterator[BundleIngest]:
