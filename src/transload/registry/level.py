@@ -8,7 +8,6 @@ What all of them carry is measured over several round trips, while as many are i
 
 from __future__ import annotations
 
-import statistics
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -25,7 +24,7 @@ _LEAST_S, _LONGEST_S = 0.1, 3.0  # of a measurement
 _PIECES = 2  # that each connection moves in a measurement, at least
 _DRAWN_OUT = 8  # times as long as usual, until there are so many pieces
 _FULL = 0.8  # share of the pieces that come while enough bodies are there
-_ANSWERS = 5
+_ANSWERS = 5  # odd, so that one of them is the median
 _LATE, _LATE_S = 4.0, 0.5  # times, and seconds, beyond the best answer
 _AT_ONCE_S = 1.0  # refusals within this time count as one
 
@@ -228,7 +227,7 @@ class Level:
         if not self._leads:
             climb.measured(None, self.most)
         elif rate is not None:
-            latency_s = statistics.median(self._answers) if len(self._answers) == _ANSWERS else None
+            latency_s = sorted(self._answers)[_ANSWERS // 2] if len(self._answers) == _ANSWERS else None
             is_late = self._is_late(latency_s)
             climb.measured(rate, self.most, latency_s, is_late)
             if is_late:

@@ -12,7 +12,6 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack
-from statistics import median
 
 from attrs import field
 
@@ -65,12 +64,16 @@ class Experience:
     @property
     def rate(self) -> float | None:
         """Of one connection; None as long as nothing is known."""
+        from statistics import median  # it brings fractions and decimal; only large blobs need it
+
         known = tuple(self.rates)
         return median(known) if known else None
 
     @property
     def latency_s(self) -> float:
         """Until an answer begins."""
+        from statistics import median
+
         known = tuple(self.latencies_s)
         return median(known) if known else 0.1
 

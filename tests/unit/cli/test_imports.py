@@ -28,10 +28,11 @@ SELDOM = (
     "rich",
     "yaml",
     "asyncio",
+    "statistics",  # brings fractions and decimal
     "tarfile",
 )
 # What an unchanged run over HTTP imports. Raise a number only for what such a run uses; see docs/architecture.md.
-OURS, ALL, CLASSES = 200, 470, 145
+OURS, ALL, CLASSES = 212, 470, 148
 
 
 PROGRAM = """
