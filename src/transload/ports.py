@@ -24,6 +24,7 @@ Chunk = bytes | bytearray | memoryview
 class RequestCosts:
     """How many requests a store's operations take, so that a plan can state its cost. `small_blob_bytes` in bytes.
 
+    A blob of more than `one_read_bytes` may be read in several requests, so that it takes at least `open`.
     Without `mounts_known` a mount may be refused, which takes more; without `ingests_known` an upload may take more.
     `note_referrer` are those beside `put_manifest` for a manifest that refers to another one.
     """
@@ -35,8 +36,13 @@ class RequestCosts:
     mount: int = 1
     put_manifest: int = 1
     note_referrer: int = 0
+    one_read_bytes: int | None = None
     mounts_known: bool = True
     ingests_known: bool = True
+
+    def reads_at_once(self, size: int) -> bool:
+        """Whether a blob of `size` bytes is read by one request for certain."""
+        return self.one_read_bytes is None or size <= self.one_read_bytes
 
     def ingest(self, size: int) -> int:
         """Requests to upload a blob of `size` bytes."""

@@ -117,7 +117,8 @@ def counted_registries(start_registry: StartRegistry) -> Iterator[StartCounted]:
         def start(kind: str) -> Counted:
             if kind == "serve":
                 return OfOurs(stack.enter_context(serve(MemoryStore(), ServeSettings(writable=True))))
-            return Distribution(start_registry("token" if kind == "tokens" else None))
+            memory: dict[str, Any] = {"filesystem": None, "inmemory": {}}  # thousands of files would take their time
+            return Distribution(start_registry("token" if kind == "tokens" else None, storage=memory))
 
         yield start
 

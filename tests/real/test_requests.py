@@ -17,9 +17,10 @@ from tests.real.counted import Counted, Kinds, StartCounted, as_logged, counted_
 from tests.real.servers import StartRegistry
 from tests.real.token_server import WRITER
 from tests.real.vendor import Shell
-from transload.testing.images import image
+from transload.testing.images import fill, image
 from transload.testing.layers import layer
 from transload.testing.releases import SeededRelease, fill_release, release
+from transload.threads import in_parallel
 
 SMALL = 1 << 20
 KINDS = ("distribution", "tokens", "serve")
@@ -105,10 +106,26 @@ def logins(route: Route, times: int) -> Kinds:
     return Kinds({"401": 1, "GET token": times}) if route.kind == "tokens" else Kinds()
 
 
-def groups(repositories: int, name_bytes: int, shared: int = 0) -> int:
-    """How many tokens are needed for repositories with names of this length, `shared` of them in each group."""
-    fitting = 3000 // (70 + name_bytes) - shared
-    return -(-repositories // fitting)
+@frozen(kw_only=True)
+class Tokens:
+    """How many tokens each side costs: a token has 3000 bytes for scopes, each of them 70 and the repository's name."""
+
+    source: int = 1
+    target: int = 1
+    push: int = 1
+    push_next: int = 1
+
+    @classmethod
+    def of(cls, images: int) -> Tokens:
+        """`vendor/i000` takes 81 bytes, 37 of them fit; `site/vendor/i000` takes 86, 34 of them fit.
+
+        Where blobs are mounted from the first repository, its scope is in every token to write: 33 others fit.
+        """
+        if images < 30:
+            return cls()
+        return cls(
+            source=-(-images // 37), target=-(-images // 34), push=-(-(images - 1) // 33), push_next=-(-images // 34)
+        )
 
 
 def looking(route: Route, images: int) -> Kinds:
@@ -126,20 +143,22 @@ def sending(route: Route, sizes: list[int], mounts: int) -> Kinds:
     )
 
 
-def cold(route: Route, new: Shape, tokens: tuple[int, int]) -> tuple[Kinds, Kinds]:
+def cold(route: Route, new: Shape, tokens: Tokens) -> tuple[Kinds, Kinds]:
     """Source and target, when the target has nothing."""
     source = Kinds({"GET manifest": new.images, "GET blob": len(new.sizes)})
     target = Kinds({"HEAD manifest": new.images, "GET tag": new.images, "PUT manifest": new.images})
     target += sending(route, list(new.sizes.values()), len(new.pairs) - len(new.sizes))
-    return source + looking(route, new.images) + logins(route, tokens[0]), target + logins(route, sum(tokens))
+    return source + looking(route, new.images) + logins(route, tokens.source), target + logins(
+        route, tokens.target + tokens.push
+    )
 
 
-def unchanged(route: Route, held: Shape, tokens: tuple[int, int]) -> tuple[Kinds, Kinds]:
-    asked = Kinds({"HEAD manifest": held.images}) + logins(route, tokens[0])
-    return asked, asked
+def unchanged(route: Route, held: Shape, tokens: Tokens) -> tuple[Kinds, Kinds]:
+    asked = Kinds({"HEAD manifest": held.images})
+    return asked + logins(route, tokens.source), asked + logins(route, tokens.target)
 
 
-def next_month(route: Route, old: Shape, new: Shape, tokens: tuple[int, int]) -> tuple[Kinds, Kinds]:
+def next_month(route: Route, old: Shape, new: Shape, tokens: Tokens) -> tuple[Kinds, Kinds]:
     """Source and target, when the target has last month's release: it is asked for each blob in its repository."""
     moving = {digest: size for digest, size in new.sizes.items() if digest not in old.sizes}
     lacking = new.pairs - old.pairs
@@ -147,7 +166,9 @@ def next_month(route: Route, old: Shape, new: Shape, tokens: tuple[int, int]) ->
     target = Kinds({"HEAD manifest": new.images, "GET tag": new.images, "PUT manifest": new.images})
     target += Kinds({"HEAD blob": len(new.pairs)})
     target += sending(route, list(moving.values()), len(lacking) - len(moving))
-    return source + looking(route, new.images) + logins(route, tokens[0]), target + logins(route, sum(tokens))
+    return source + looking(route, new.images) + logins(route, tokens.source), target + logins(
+        route, tokens.target + tokens.push_next
+    )
 
 
 def compared(route: Route, made: SeededRelease, least: tuple[Kinds, Kinds], *, exact: bool = True) -> None:
@@ -188,11 +209,52 @@ def _without_mounts(route: Route, kinds: Kinds) -> Kinds:
 def test_requests_are_the_least_and_those_that_are_planned(route: Route, name: str) -> None:
     first, second = (SHAPES[name](version) for version in (1, 2))
     with filling(route.source) as store:
-        for made in (first, second):
-            fill_release(store, made, "vendor")
+        wanted = [
+            (built, f"vendor/{name}", made.tag) for made in (first, second) for name, built in made.images.items()
+        ]
+        in_parallel(lambda each: fill(store, *each), wanted, 8)
     old, new = Shape.of(first), Shape.of(second)
-    tokens = (1, 1) if old.images < 30 else (groups(500, len("vendor/i000")), groups(500, len("site/i000"), 1))
+    tokens = Tokens.of(old.images)
     mounts = len(old.pairs) > len(old.sizes)
     compared(route, first, cold(route, old, tokens), exact=not mounts)
     compared(route, first, unchanged(route, old, tokens))
     compared(route, second, next_month(route, old, new, tokens))
+
+
+@pytest.mark.parametrize("route", ["distribution", "tokens"], indirect=True)
+def test_pack_push_and_verify_ask_the_least(route: Route, tmp_path: Path) -> None:
+    """A bundle needs what a cold mirror needs of each side; the proof reads manifests, and asks for each blob."""
+    made = SHAPES["20 images with shared layers"](1)
+    with filling(route.source) as store:
+        fill_release(store, made, "vendor")
+    shape = Shape.of(made)
+    source, target = cold(route, shape, Tokens())
+    listed, bundle = tmp_path / "images.txt", tmp_path / "bundle"
+    listed.write_text("".join(f"{route.source.host}/vendor/{name}:{made.tag}\n" for name in made.images))
+    before = route.source.asked()
+    packed = route.shell("pack", listed, "--out", bundle, "--output", "json")
+    assert packed.code == 0, packed.told[-2000:]
+    assert route.source.asked() - before == source
+    planned = plan_of(packed.events)["totals"]["requests"]
+    assert (planned["asked"]["source"] + planned["source"], planned["target"]) == (source.total(), 0)
+
+    pushed = route.shell("push", bundle, "--to", f"{route.target.host}/site", "--output", "json")
+    assert pushed.code == 0, pushed.told[-2000:]
+    assert route.target.asked() == target
+    planned = plan_of(pushed.events)["totals"]["requests"]
+    assert (planned["source"], planned["asked"]["target"] + planned["target"]) == (0, target.total())
+    assert planned["at_least"] == ["target"]
+
+    asked_before = route.source.asked(), route.target.asked()
+    proved = route.shell("verify", listed, "--to", f"{route.target.host}/site", "--output", "json")
+    assert proved.code == 0, proved.told[-2000:]
+    assert route.source.asked() - asked_before[0] == unchanged(route, shape, Tokens())[0]
+    proof = Kinds({"HEAD manifest": 20, "GET manifest": 20, "HEAD blob": len(shape.pairs)}) + logins(route, 1)
+    assert route.target.asked() - asked_before[1] == proof
+
+
+def plan_of(events: list[dict[str, Any]]) -> dict[str, Any]:
+    """The plan that a run told."""
+    (plan,) = (event["plan"] for event in events if event["event"] == "plan")
+    found: dict[str, Any] = plan
+    return found

@@ -84,8 +84,14 @@ def filling_plan(plan: Plan, target: str, held: Callable[[Descriptor], bool] = l
         )
         for image, share in zip(plan.images, _shares(plan, held_steps), strict=True)
     )
-    requests = Requests(source=max(0, plan.requests.source - len(held_steps)))  # one for each, where there are any
-    return Plan(target=target, images=images, steps=tuple(steps), manifests=plan.manifests, requests=requests)
+    source = max(0, plan.requests.source - len(held_steps))  # one for each, where there are any
+    return evolve(
+        plan,
+        target=target,
+        images=images,
+        steps=tuple(steps),
+        requests=Requests(source, at_least=plan.requests.at_least - {"target"}),
+    )
 
 
 def _shares(plan: Plan, steps: Set[int]) -> Iterator[Share]:

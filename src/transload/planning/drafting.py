@@ -240,6 +240,7 @@ def _requests(
         else:
             source = request_costs_of.get(step.source_store)
             source_count += source.open if source else 0
+            at_least |= {"source"} if source and not source.reads_at_once(step.descriptor.size) else set()
             target_count += target.ingest(step.descriptor.size) if target else 0
             at_least |= {"target"} if target and not target.ingests_known else set()
     return Requests(source_count, target_count, at_least=frozenset(at_least))

@@ -27,6 +27,7 @@ def with_referrers(plan: Plan, referrers: Mapping[int, Iterable[Manifest]]) -> P
         steps=tuple(joining.steps),
         manifests={**plan.manifests, **joining.manifests},
         requests=plan.requests,
+        asked=plan.asked,
     )
 
 

@@ -34,7 +34,7 @@ def _plan(plan: Plan, images: tuple[PlannedImage, ...], steps: tuple[Step, ...],
     stored = {step.digest for step in steps if isinstance(step, ManifestStep)}
     manifests = {digest: manifest for digest, manifest in plan.manifests.items() if digest in stored}
     images = tuple(evolve(image, goals=tuple(new[goal] for goal in image.goals)) for image in images)
-    return Plan(target=plan.target, images=images, steps=steps, manifests=manifests, requests=plan.requests)
+    return evolve(plan, images=images, steps=steps, manifests=manifests)
 
 
 def _failed(image: PlannedImage, error: TransloadError) -> PlannedImage:

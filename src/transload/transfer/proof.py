@@ -30,6 +30,7 @@ from transload.errors import (
 from transload.events import ActivityListener, Counting, ignore
 from transload.graph import Node, grow, walk
 from transload.oci import Descriptor, Digest, Manifest, Name, Verifier
+from transload.planning.expected import expect_survey
 from transload.planning.narrowing import wanted_children
 from transload.planning.parts import NOTHING_LEFT_OUT, LeftOut
 from transload.planning.request import Item, Narrowing, Request
@@ -244,6 +245,7 @@ def compare(
     the target as a whole (`Unreachable`, `CredentialsRejected`).
     """
     cancellation = cancellation or Cancellation()
+    expect_survey(request.items, sources, target)
     surveyor = Surveyor(request, sources, target)
     survey = Counting(working, "surveying", len(request.items)).around(surveyor.survey)
     surveyed = in_parallel(survey, request.items, threads, cancellation)
