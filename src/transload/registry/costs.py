@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from transload.limits import SEGMENT_LEAST_BYTES
 from transload.ports import RequestCosts
 from transload.registry.capabilities import Capabilities
 
@@ -17,6 +18,7 @@ def request_costs_of(known: Capabilities) -> RequestCosts:
     return RequestCosts(
         ingest_small=1 if known.single_post and mode != "pieces" else 2 if one_put else 3,
         ingest_large=2 if mode == "put" else 3,
+        one_read_bytes=None if known.ranges is False else SEGMENT_LEAST_BYTES,
         ingests_known=mode != "pieces",
         mounts_known=known.mounts is True,
     )
