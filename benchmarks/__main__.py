@@ -12,6 +12,7 @@ import compileall
 import contextlib
 import os
 import shutil
+import signal
 import sys
 import time
 import traceback
@@ -84,6 +85,7 @@ def main(words: list[str] | None = None) -> int:
     # As installed from a wheel; an environment that forbids bytecode would have every start compile everything.
     compileall.compile_dir(Path(transload.__file__).parent, quiet=1)
     here, absent = peers.present(options.peers)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what was started is ended, too
     folder = options.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     bench = Bench(
