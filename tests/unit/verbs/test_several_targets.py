@@ -185,7 +185,7 @@ def test_a_target_that_refuses_spoils_no_other(scene: Scene, fault: Fault) -> No
 
 def test_a_target_that_goes_down_in_the_middle_spoils_no_other(scene: Scene) -> None:
     """From the third upload on, it answers nothing useful."""
-    fault = refuses("* *", 503, skip=40, times=ALWAYS)
+    fault = refuses("* *", 503, skip=20, times=ALWAYS)
     (_, bad), (store, address) = scene.registry(fault), scene.registry()
     results = scene.mirror(bad, address, check=False, network=transload.Network(give_up_after_s=2))
     assert is_whole(store)
