@@ -69,3 +69,24 @@ def test_an_unchanged_release(way: Way) -> None:
     made = way.publish(release("unchanged", 20, 1 << 20))
     way.rounds(made)
     assert way.rounds(made) <= 3
+
+
+def test_one_new_image(way: Way) -> None:
+    """1 connections; 2 the target's name; 3 the manifest, and whether the repository is new; 4 who refers to it;
+    5 the bytes are asked for; 6 the uploads begin, and 7 end; 8 the manifest.
+
+    One more for the list of tags, in which signatures are looked for, since a single question asks first whether the
+    source answers at all; two for connections to each side beyond the first, since five blobs move at a time.
+    """
+    made = way.publish(release("one", 1, 1 << 18))
+    assert way.rounds(made) <= 8 + 3
+
+
+def test_a_new_release(way: Way) -> None:
+    """As one image; and of the blobs as many at a time as bodies may be read (14): their three round trips, as often as
+    that; the mounts that wait for them; and the manifests.
+    """
+    made = way.publish(release("many", 8, 1 << 20))
+    blobs = len(list(made.contents()))
+    waves = -(-blobs // 10)
+    assert way.rounds(made) <= 6 + 3 * waves + 2 + 1

@@ -43,7 +43,7 @@ class Job:
     `values_folder` is where values are written that make the charts of a run take their images from the target.
     `through` is the engine that copies instead of us. `gates` are programs that look at each image before, `ages` the
     limits for images that would be copied. `policy` says which signatures these must have; `at` is the time that counts
-    as now for it (None: this machine's clock).
+    as now for it (None: this machine's clock). With `begins_early`, blobs may move before the whole plan is known.
     """
 
     sets: tuple[str, ...]
@@ -71,6 +71,7 @@ class Job:
     ages: Ages = NO_AGES
     policy: Policy | None = None
     at: datetime | None = None
+    begins_early: bool = False
 
     def asked(self, names: Iterable[str]) -> Iterator[str]:
         """Those of these wishes that somebody has, by the names of their fields; defaults are no wish."""

@@ -11,6 +11,7 @@ from attrs import evolve, field
 
 from transload.app.goingback import older_notes
 from transload.app.halfway import half_blob_notes
+from transload.app.headstart import head_start
 from transload.app.job import BODIES
 from transload.app.location import Location
 from transload.app.rules import ask_once_if_repeated, check_without_engine, policy_notes, refuse_by_rule, trusting_for
@@ -27,10 +28,11 @@ from transload.errors import (
     at_side,
 )
 from transload.events import ActivityListener, Listener, Progressed
-from transload.oci import Descriptor, Digest, Name
+from transload.oci import Digest, Name
 from transload.planning import Plan, Request, asked_so_far, expect_run, make_plan
 from transload.planning.ageing import going_back, moving_in
-from transload.planning.plan import ManifestStep, PlannedImage
+from transload.planning.plan import PlannedImage
+from transload.planning.planner import no_hint, no_places
 from transload.report.result import ReleaseResult
 from transload.threads import Cancellation, in_parallel
 from transload.transfer import Journal, Outcome, run
@@ -39,6 +41,7 @@ from transload.values import frozen
 
 if TYPE_CHECKING:
     from transload.app.attesting import Attestation
+    from transload.app.headstart import Early
     from transload.app.job import Job
     from transload.app.stores import Stores
     from transload.app.taking import Taking
@@ -71,7 +74,7 @@ class Prepared:
     `checks` are what a transfer record says was checked. `plan_digest` is that of the plan which decided what is
     copied, if `plan` only fills a bundle. `verdicts` are what the policy says of images, by their names at the target.
     `taking` is the bundle that is pushed, beside those that were taken before.
-    `carrier` is the bundle that is pushed, for the record.
+    `carrier` is the bundle that is pushed, for the record. `head_start` has begun to move blobs of the plan.
     """
 
     plan: Plan
@@ -97,6 +100,7 @@ class Prepared:
     verdicts: Mapping[str, Verdict] = field(factory=dict)
     taking: Taking | None = None
     carrier: Carrier | None = None
+    head_start: Early | None = None
 
 
 def request_of(job: Job, selection: Selection) -> Request:
@@ -168,12 +172,14 @@ def prepare_selected(
     sources, target, journal = selection.sources, stores.target(job.target), stores.journal(job.target)
     request = request_of(job, selection)
     trusting = trusting_for(job, sources, cancellation, working, judge)
+    begun = head_start(job, sources, target, journal, stores, cancellation)
     plan = make_plan(
         request,
         sources,
         target,
-        known=journal.knows,
-        elsewhere=journal.places,
+        begin=begun.begin if begun else None,
+        known=journal.knows if begun is None else no_hint,  # it only knows what has begun just now
+        elsewhere=journal.places if begun is None else no_places,
         refuse=refuse_by_rule(job, sources, cancellation, trusting),
         cancellation=cancellation,
         working=working,
@@ -193,6 +199,7 @@ def prepare_selected(
         additions=additions_of(selection, plan, job),
         releases=() if job.images else releases_of(selection),
         journal=journal,
+        head_start=begun,
         finish=_values_at_end(selection, plan, job),
         request=request,
         checks=trusting.checks() if trusting else (),
@@ -325,25 +332,6 @@ def _as_it_is_now(image: PlannedImage, target: Target) -> PlannedImage:
     return evolve(image, status="failed", error=error)
 
 
-def check_room(prepared: Prepared) -> None:
-    """Raises `DiskFull` before anything is fetched, if the target is a folder and its disk has too little room."""
-    if prepared.location.kind != "oci":
-        return
-    from transload.layout import LayoutStore
-
-    plan, target = prepared.plan, prepared.target
-    manifests = (plan.manifests[step.digest].descriptor for step in plan.steps if isinstance(step, ManifestStep))
-    wanted = [*(step.descriptor for step in plan.blob_steps()), *manifests]
-    if isinstance(target, LayoutStore):
-        target.check_space(descriptor for descriptor in wanted if not _is_there(target, descriptor))
-
-
-def _is_there(target: Target, descriptor: Descriptor) -> bool:
-    with contextlib.suppress(TransloadError):  # the run will report the error
-        return target.exists("", descriptor)
-    return False
-
-
 def publishers_of(plan: Plan, stores: Stores) -> Opens | None:
     """Who keeps the foreign layers of a plan; None if it has none."""
     return stores.publishers if any(blob.descriptor.is_foreign for blob in plan.blob_steps()) else None
@@ -376,7 +364,10 @@ def carry_out(
         publishers=prepared.publishers or publishers_of(plan, stores),
         give_up_after_s=stores.patience_s,
         limits=limits,
+        head_start=prepared.head_start.started if prepared.head_start else None,
     )
+    if prepared.head_start is not None:
+        prepared.head_start.close()
     if prepared.attestations and not outcome.interrupted:
         from transload.app.attesting import attach_all  # few runs have gates
 

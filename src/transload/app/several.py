@@ -20,8 +20,9 @@ from attrs import evolve
 from transload.allowance import divided, threads_affordable
 from transload.app.job import Job
 from transload.app.location import Location
-from transload.app.mirror import Prepared, carry_out, check_room, prepare_selected, publishers_of
+from transload.app.mirror import Prepared, carry_out, prepare_selected, publishers_of
 from transload.app.outcome import StartTime, not_begun, result_of
+from transload.app.room import check_room
 from transload.app.selection import Selection, select
 from transload.app.stores import Stores
 from transload.errors import TransloadError, UsageError, as_result

@@ -123,7 +123,8 @@ def mirror(
         agree = partial(agreed, job.target) if gathered.asked else no_question
         with session.stoppable(), session.stores(gathered.logins) as stores:
             session.wait(limits)
-            prepared = prepare(job, stores, session.cancellation)
+            early = not gathered.asked and records is None and (limits.max_bytes, limits.between) == (None, None)
+            prepared = prepare(evolve(job, begins_early=early), stores, session.cancellation)
             if verify_medium:
                 prepared = with_read_back(prepared, stores, session.cancellation)
             again = record.again(retry_command(job, more))

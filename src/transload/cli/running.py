@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from transload.app.halfway import kept_half
 from transload.app.job import BODIES
-from transload.app.mirror import Prepared, carry_out, check_room
+from transload.app.mirror import Prepared, carry_out
 from transload.app.outcome import StartTime, result_of
+from transload.app.room import check_room
 from transload.report.tally import Tally, together
 from transload.transfer.limits import NO_LIMITS, Limits
 

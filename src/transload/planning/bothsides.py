@@ -16,11 +16,13 @@ from typing import Protocol
 from attrs import field
 
 from transload.allowance import threads_affordable
-from transload.errors import AccessDenied, Interrupted, NotFound, at_side
+from transload.errors import Interrupted
 from transload.events import ActivityListener, Counting
 from transload.oci import Descriptor
+from transload.planning.ahead import Ahead
 from transload.planning.request import Item
 from transload.planning.survey import Surveyed, Surveyor
+from transload.planning.targetcontent import is_fresh
 from transload.ports import Source, Target
 from transload.threads import Cancellation, TaskGroup
 from transload.values import define, frozen
@@ -66,12 +68,13 @@ def ask_both(
     threads: int,
     cancellation: Cancellation,
     working: ActivityListener,
+    ahead: Ahead | None = None,
 ) -> Answers:
     """Survey every item, with up to `threads` questions to each side at a time. Raises as `Surveyor.survey` does.
 
-    `eager` allows questions that are wasted if a rule keeps an image out.
+    `eager` allows questions that are wasted if a rule keeps an image out. `ahead` is told what is known so far.
     """
-    asking = _Asking(surveyor, items, target, eager=eager, threads=threads, working=working)
+    asking = _Asking(surveyor, items, target, eager=eager, threads=threads, working=working, ahead=ahead)
     return asking.run(sources, cancellation)
 
 
@@ -85,7 +88,9 @@ class _Asking:
         eager: bool,
         threads: int,
         working: ActivityListener,
+        ahead: Ahead | None,
     ) -> None:
+        self._ahead = ahead
         self._surveyor = surveyor
         self._items = items
         self._target = target
@@ -117,7 +122,7 @@ class _Asking:
         for locator, count in wanted.items():
             store: Source | ConnectsAhead | None = sources.get(locator)
             if (connect := getattr(store, "connect_ahead", None)) is not None:
-                self._to_source.waiting.extend([connect] * min(count, most))
+                self._to_source.waiting.extend([connect] * min(count + self._eager, most))  # a manifest and a list
 
     # --- threads
 
@@ -169,18 +174,12 @@ class _Asking:
             self._surveyed[number] = surveyed
             self._open -= 1
             self._changed.notify_all()
+        if self._ahead is not None:
+            self._ahead.surveyed(number, surveyed)
 
     def _ask_whether_fresh(self, repository: str) -> None:
         fresh = is_fresh(self._target, repository)
         with self._changed:
             self._fresh[repository] = fresh
-
-
-def is_fresh(target: Target, repository: str) -> bool:
-    """Whether the target has no such repository, and so nothing in it. Raises errors of the target."""
-    with at_side("target"):
-        try:
-            next(iter(target.tags(repository)), None)
-        except (NotFound, AccessDenied):
-            return True
-        return False
+        if self._ahead is not None:
+            self._ahead.fresh(repository, fresh)

@@ -30,7 +30,7 @@ def draft(
     What refers to an image comes after the image and before its tag: older versions of Harbor refuse a manifest whose
     subject is absent, and whoever finds the tag finds the signatures, too.
     """
-    drafting = _Drafting(request, holdings, stays)
+    drafting = Drafting(request, holdings, stays)
     numbered = sorted(enumerate(surveyed), key=lambda pair: subject_of(pair[1].item.target.tag) is not None)
     drafted = {number: drafting.image(image) for number, image in numbered}
     images = tuple(drafted[number] for number in sorted(drafted))
@@ -40,7 +40,9 @@ def draft(
     )
 
 
-class _Drafting:
+class Drafting:
+    """The steps of the images so far, in the order in which they are given."""
+
     def __init__(
         self, request: Request, holdings: TargetContent, stays: Callable[[Surveyed, Descriptor], bool]
     ) -> None:
@@ -56,6 +58,7 @@ class _Drafting:
         }
 
     def image(self, image: Surveyed) -> PlannedImage:
+        """Add the steps of one image."""
         item = image.item
         if image.error is not None:
             missing = isinstance(image.error, NotFound) and not isinstance(image.error, PlatformUnavailable)

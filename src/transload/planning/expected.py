@@ -52,6 +52,12 @@ def expect_survey(items: Iterable[Item], sources: Mapping[str, Source], target: 
         expecting.reading(dict.fromkeys(item.target.repository for item in wanted))
 
 
+def expect_copies(items: Iterable[Item], target: Target) -> None:
+    """Tell the target that something will be written under each of these names."""
+    if (expecting := _expecting(target)) is not None:
+        expecting.writing({item.target.repository: {} for item in items})
+
+
 def expect_run(plan: Plan, sources: Mapping[str, Source], target: Target) -> None:
     """Tell both sides what the steps of a plan will read and write."""
     copied = [step for step in plan.blob_steps() if step.origin is None]

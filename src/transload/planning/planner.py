@@ -8,7 +8,8 @@ from attrs import evolve
 
 from transload.errors import AccessDenied, CorruptError, Refused, TargetConflict, TransloadError
 from transload.events import ActivityListener, ignore
-from transload.oci import Name
+from transload.oci import Digest, Name
+from transload.planning.ahead import Ahead, Begin
 from transload.planning.availability import check_local_sources, stays_elsewhere
 from transload.planning.bothsides import ask_both
 from transload.planning.drafting import draft
@@ -34,17 +35,28 @@ def refuse_none(_: Sequence[Surveyed]) -> Mapping[Name, TransloadError]:
     return {}
 
 
+def no_hint(_repository: str, _digest: Digest) -> bool:
+    """No earlier run put anything there."""
+    return False
+
+
+def no_places(_digest: Digest) -> Iterable[str]:
+    """No other repository may hold it."""
+    return ()
+
+
 def make_plan(
     request: Request,
     sources: Mapping[str, Source],
     target: Target,
     *,
-    known: Known = lambda _repository, _digest: False,
-    elsewhere: Elsewhere = lambda _digest: (),
+    known: Known = no_hint,
+    elsewhere: Elsewhere = no_places,
     refuse: Refuse = refuse_none,
     threads: int = THREADS,
     cancellation: Cancellation | None = None,
     working: ActivityListener = ignore,
+    begin: Begin | None = None,
 ) -> Plan:
     """Find out what has to be done so that `target` holds every item of `request`.
 
@@ -54,7 +66,7 @@ def make_plan(
     `sources` maps each item's `source_store` to a store. An error with one image at its source becomes that image's
     `error`. Raises errors of the target (`Unreachable`, `CredentialsRejected`, …), `TargetConflict` when one target
     name is wanted with different content, and `Interrupted` when cancelled. `working` gets the progress of the
-    questions.
+    questions. `begin` is told of blobs that are certain to be copied before all is known (`planning.ahead`).
     """
     cancellation = cancellation or Cancellation()
     before = asked_so_far(sources.values(), target)
@@ -69,6 +81,7 @@ def make_plan(
         threads=threads,
         cancellation=cancellation,
         working=working,
+        ahead=Ahead(request, sources, target, begin) if begin is not None and refuse is refuse_none else None,
     )
     surveyed = answers.surveyed
     _check_conflicts(surveyed)

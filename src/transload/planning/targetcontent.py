@@ -12,7 +12,6 @@ from transload.errors import AccessDenied, NotFound, at_side
 from transload.events import ActivityListener, Counting, ignore
 from transload.graph import Node, walk
 from transload.oci import Descriptor, Digest, Name
-from transload.planning.bothsides import is_fresh
 from transload.planning.survey import Surveyed
 from transload.ports import Target
 from transload.threads import Cancellation, in_parallel
@@ -126,6 +125,16 @@ def _fresh_repositories(
     answers = in_parallel(partial(is_fresh, target), asked, threads, cancellation)
     fresh = {**dict(zip(asked, answers, strict=True)), **told}
     return frozenset(repository for repository in unsure if fresh[repository])
+
+
+def is_fresh(target: Target, repository: str) -> bool:
+    """Whether the target has no such repository, and so nothing in it. Raises errors of the target."""
+    with at_side("target"):
+        try:
+            next(iter(target.tags(repository)), None)
+        except (NotFound, AccessDenied):
+            return True
+        return False
 
 
 def _companion_tags(

@@ -113,6 +113,7 @@ class Placing:
     `recheck` asks the target for each blob first, since a plan that was made earlier may be partly done by now.
     `publishers` reads foreign layers that the source lacks, from the URLs in their descriptors. A blob that makes no
     progress for `give_up_after_s` is not tried again. `pace` passes the bytes on, and may take its time.
+    `begun` waits for what began to move before, and says whether that is there now.
     """
 
     target: Target
@@ -128,10 +129,13 @@ class Placing:
     moving: Callable[[BlobStep], None] = _note_none
     sent: Callable[[BlobStep], None] = _note_none
     pace: Passed | None = None
+    begun: Callable[[BlobStep, Listener], bool] | None = None
     _waited_in_vain: threading.Event = field(factory=threading.Event, init=False)
 
     def place(self, step: BlobStep, source: Source) -> How:
         """Make the step's blob visible in its repository. Raises the error of the last attempt."""
+        if self.begun is not None and self.begun(step, self.listen):
+            return "copied"
         origin = BlobOrigin(source, step.source_repository, "source")
         if self.recheck:
             with at_side("target"):

@@ -37,13 +37,14 @@ from transload.transfer.agenda import Agenda
 from transload.transfer.blobs import Opens, Passed, Placing
 from transload.transfer.bodyorder import in_order_of_images
 from transload.transfer.gathering import NAMES, RUN, Gathered, Gathering
+from transload.transfer.headstart import HeadStart
 from transload.transfer.images import Images
 from transload.transfer.journal import Journal
 from transload.transfer.lanes import SMALL, BodyLanes
 from transload.transfer.leftovers import drop, leftovers
 from transload.transfer.limits import NO_LIMITS, Limits, Paused
 from transload.transfer.motion import Motion
-from transload.transfer.naming import Naming
+from transload.transfer.naming import Naming, how_of
 from transload.transfer.outcome import Outcome
 from transload.transfer.troubles import Troubles
 from transload.transfer.turns import Turns
@@ -72,6 +73,7 @@ def run(
     give_up_after_s: float = GIVE_UP_AFTER_S,
     limits: Limits = NO_LIMITS,
     pace: Passed | None = None,
+    head_start: HeadStart | None = None,
 ) -> Outcome:
     """Do every step of `plan`: at most `bodies` large blobs move at a time, and `small` more threads do quick steps.
 
@@ -85,6 +87,7 @@ def run(
     of reach and no byte has moved for half of `give_up_after_s`, it is not asked again: the steps that still need it
     are not tried. Outside the hours of `limits` nothing is begun, and what moves is parked; when its bytes are spent,
     the rest is left. `pace` passes on the bytes of every blob, and may take its time.
+    What `head_start` has begun is waited for.
     """
     if bodies < 1:
         raise UsageError(f"bodies must be at least 1, not {bodies}")
@@ -92,6 +95,7 @@ def run(
     lanes = BodyLanes(plan, sources, target, bodies, small=small)
     # With one lane, image after image, whatever that costs at the end.
     order = () if by_size else in_order_of_images(plan, lanes.expected if limits.max_bytes is None else 1)
+    order = head_start.first_in(order) if head_start else order
     engine = _Engine(
         plan=plan,
         sources=sources,
@@ -120,6 +124,7 @@ def run(
         moving=engine.moving,
         sent=engine.sent,
         pace=pace,
+        begun=head_start.finished if head_start else None,
     )
     with leftovers(plan, target, engine.journal, cancellation, clock):
         return engine.run()
@@ -293,7 +298,7 @@ class _Engine:
                 self._try(step, together=False)
             return
         took_s = self._clock.monotonic_s() - started_s
-        self._settle_all([(step, _how(step), 0, took_s) for step in steps])
+        self._settle_all([(step, how_of(step), 0, took_s) for step in steps])
 
     def _call_hands(self) -> None:
         """There may be room for a further step: a waiting thread takes it, or a new one."""
@@ -387,13 +392,9 @@ class _Engine:
         naming = Naming(self._plan, self._target, step, is_part=step.id not in self._images.of)
         with at_side("target"), told_how_to_leave(step.name, naming.manifest):
             naming.point(lambda lacking: self.placing.place(lacking, self._sources[step.source_store]))
-        return _how(step)
+        return how_of(step)
 
     def tell(self, event: Event) -> None:
         with self._telling:
             self._motion.note(event)
             self._listener(event)
-
-
-def _how(step: Step) -> How:
-    return "tagged" if isinstance(step, ManifestStep) and step.name.tag else "stored"

@@ -85,13 +85,19 @@ class Journal:
         """Whether an earlier run left an upload unfinished."""
         return bool(self._noted.uploads)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is noted."""
+        return not self._noted.blobs and not self._noted.uploads
+
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """Hold the journal for a run. Only who holds it may go on with noted uploads: two would spoil them.
 
-        If another run to the same target holds it, the block is entered without it.
+        If another run to the same target holds it, the block is entered without it. Inside such a block, a further one
+        changes nothing.
         """
-        if self._path is None:
+        if self._path is None or self._file is not None:
             yield
             return
         with contextlib.ExitStack() as stack:

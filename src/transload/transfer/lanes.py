@@ -17,8 +17,9 @@ from transload.transfer.agenda import Agenda, is_body, is_heavy
 
 OF_FILES = 8
 """Bodies that move at a time between folders and files, where nothing is measured."""
-SMALL = 2
-"""Threads for quick steps and light bodies, beside those for large ones."""
+SMALL = 12
+"""Threads for quick steps and light bodies, beside those for large ones. Over a wire, they do nothing but wait."""
+_SMALL_OF_FILES = 2
 
 
 class BodyLanes:
@@ -34,8 +35,8 @@ class BodyLanes:
         self._reading = {name: streams for name in used if (streams := streams_of(sources.get(name))) is not None}
         self._writing = streams_of(target)
         self._bodies = bodies if self._reading or self._writing else min(bodies, OF_FILES)
-        self._small = small
-        self._late = small and max(small, self._bodies // 2)
+        self._small = small if self._reading or self._writing else min(small, _SMALL_OF_FILES)
+        self._late = self._small and max(_SMALL_OF_FILES, self._bodies // 2)
         self.threads = threads_affordable(max(1, min(self._bodies + self._late + small, len(plan.steps))))
         self._claims: dict[str, Claim] = {}
         self._target: Claim | None = None

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from attrs import field
 
 from transload.errors import NotFound, Refused
+from transload.events import How
 from transload.oci import Manifest
-from transload.planning import BlobStep, ManifestStep, Plan
+from transload.planning import BlobStep, ManifestStep, Plan, Step
 from transload.ports import Target
 from transload.values import frozen
 
@@ -65,3 +66,8 @@ class Naming:
                     repository=step.name.repository,
                 )
                 place(lacking)
+
+
+def how_of(step: Step) -> How:
+    """What is told of a manifest that was stored."""
+    return "tagged" if isinstance(step, ManifestStep) and step.name.tag else "stored"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from transload.app.mirror import Prepared, carry_out, check_room
+from transload.app.mirror import Prepared, carry_out
 from transload.app.outcome import StartTime, result_of
 from transload.app.recording import Recording
+from transload.app.room import check_room
 from transload.errors import HostGivenUp, ImagesFailed, Interrupted, OutOfBytes, TransloadError
 from transload.report.result import Result
 from transload.report.tally import Tally, together
