@@ -17,6 +17,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _TICK_S = 0.5
+AHEAD = threading.local()
+"""`AHEAD.now` is True in a thread that carries out steps before their plan is complete; planning did not ask for it."""
 _PATIENCE_S = 1.0  # time for work to end by itself, such as the last request of an upload
 
 

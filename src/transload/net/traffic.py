@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from attrs import field
 
+from transload.threads import AHEAD
 from transload.values import define, frozen
 
 
@@ -40,11 +41,12 @@ class Asked:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._kinds: Counter[tuple[str, str]] = Counter()
+        self._ahead = 0
 
     @property
     def total(self) -> int:
-        """All requests so far."""
-        return sum(self.kinds().values())
+        """All requests so far, without those of steps that began before their plan was complete."""
+        return sum(self.kinds().values()) - self._ahead
 
     def kinds(self) -> Counter[tuple[str, str]]:
         """Requests by method and purpose: `{("GET", "blob"): 3}`."""
@@ -55,6 +57,7 @@ class Asked:
         """A request was sent."""
         with self._lock:
             self._kinds[method, purpose] += 1
+            self._ahead += getattr(AHEAD, "now", False)
 
 
 class Traffic:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from transload.oci.cosign import subject_of
 from transload.planning.availability import stays_elsewhere
 from transload.planning.drafting import Drafting
-from transload.planning.expected import expect_copies
+from transload.planning.expected import is_open_for
 from transload.planning.plan import BlobStep
 from transload.planning.request import Request
 from transload.planning.survey import Surveyed
@@ -66,8 +66,9 @@ class Ahead:
             new = [step for step in drafting.steps[before:] if isinstance(step, BlobStep) and step.origin is None]
             certain = [step for step in new if not step.descriptor.is_foreign]
             if certain:
-                if not self._has_begun:
-                    expect_copies(self._items, self._target)  # so that one login serves all of them
+                if not self._has_begun and not is_open_for(self._items, self._target):
+                    self._is_over = True  # the plan chooses the login that serves all of it
+                    return
                 self._has_begun = True
                 self._begin(certain)
 

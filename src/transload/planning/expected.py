@@ -52,10 +52,11 @@ def expect_survey(items: Iterable[Item], sources: Mapping[str, Source], target: 
         expecting.reading(dict.fromkeys(item.target.repository for item in wanted))
 
 
-def expect_copies(items: Iterable[Item], target: Target) -> None:
-    """Tell the target that something will be written under each of these names."""
+def is_open_for(items: Iterable[Item], target: Target) -> bool:
+    """Whether something can be written under each of these names without a login that was not made yet."""
     if (expecting := _expecting(target)) is not None:
         expecting.writing({item.target.repository: {} for item in items})
+    return not _logins(target)
 
 
 def expect_run(plan: Plan, sources: Mapping[str, Source], target: Target) -> None:

@@ -19,7 +19,7 @@ from transload.events import Event, Listener, StepMoved, ignore
 from transload.oci import Digest
 from transload.planning import BlobStep
 from transload.ports import Continues, Source, Target
-from transload.threads import Cancellation, TaskGroup
+from transload.threads import AHEAD, Cancellation, TaskGroup
 from transload.transfer.blobs import Passed, Placing
 from transload.transfer.journal import Journal
 from transload.values import define
@@ -144,6 +144,7 @@ class HeadStart:
         self._group = self._ending.enter_context(TaskGroup(self._cancellation))
 
     def _work(self) -> None:
+        AHEAD.now = True
         while (moving := self._next()) is not None:
             try:
                 self._placing.place(moving.step, self._sources[moving.step.source_store])
