@@ -41,7 +41,15 @@ SHAPES: dict[str, Callable[[int], SeededRelease]] = {
     "20 images with shared layers": lambda version: release("requests", 20, 24 << 20, version),
     "one image with one large layer": one_large,
     "500 small images": lambda version: small_images(500, version),
+    "50 small images": lambda version: small_images(50, version),
 }
+# The tokens cover every rule, and 14,000 requests take a minute: elsewhere the third shape is smaller.
+CASES = [
+    (kind, name)
+    for kind in KINDS
+    for name in SHAPES
+    if name != ("50 small images" if kind == "tokens" else "500 small images")
+]
 
 
 @pytest.fixture
@@ -204,8 +212,7 @@ def _without_mounts(route: Route, kinds: Kinds) -> Kinds:
     )
 
 
-@pytest.mark.parametrize("route", KINDS, indirect=True)
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize(("route", "name"), CASES, indirect=["route"])
 def test_requests_are_the_least_and_those_that_are_planned(route: Route, name: str) -> None:
     first, second = (SHAPES[name](version) for version in (1, 2))
     with filling(route.source) as store:
