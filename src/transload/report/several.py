@@ -92,6 +92,7 @@ def _closing(results: Results) -> Iterator[Styled]:
 def read_once_lines(once: Share, shares: Sequence[Share]) -> list[Styled]:
     """What plans for several targets come to: what is read once, and what is written.
 
+    >>> from transload.planning.plan import Share
     >>> print(*read_once_lines(Share(2, 3000), [Share(2, 3000), Share(1, 1000)]), sep="\\n")
     together: 2 blobs (2.9 KiB) are read once, 3 blobs (3.9 KiB) are written
     """

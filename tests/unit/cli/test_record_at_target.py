@@ -129,7 +129,7 @@ def test_flags_that_do_not_go_together(desk: Path, capsys: pytest.CaptureFixture
     assert "--record-at-target is for one target" in capsys.readouterr().err
 
 
-def test_a_record_costs_seven_requests_and_one_that_is_there_costs_one(desk: Path) -> None:
+def test_a_record_costs_five_requests_at_serve_and_one_that_is_there_costs_one(desk: Path) -> None:
     spent = []
     for flags in ([], ["--record-at-target"]):
         with serve(MemoryStore(), ServeSettings(writable=True)) as server:
@@ -139,5 +139,5 @@ def test_a_record_costs_seven_requests_and_one_that_is_there_costs_one(desk: Pat
             assert main([*words, *flags]) == 0
             spent.append((first, server.requests.total - first))
     (plain, plain_again), (recorded, recorded_again) = spent
-    assert recorded - plain == 7 * len(IMAGES)
+    assert recorded - plain == 5 * len(IMAGES)
     assert recorded_again - plain_again == len(IMAGES)
