@@ -2,23 +2,29 @@
 
 It begins on one, so a blob that comes fast costs one request. If bytes are waited for, others read what follows (see
 `together`), until that is the end, helps no more, or the server refuses parts. Then one goes on where they stopped.
+Where several connections are known to be faster, the others begin at once.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from transload.limits import READ_IN_PARTS, SEGMENT_LEAST_BYTES
 from transload.oci import Descriptor, Digest
 from transload.ports import Chunk
 from transload.registry.api import Api
 from transload.registry.download import Download
-from transload.registry.together import Experience, Together
+from transload.registry.experience import GUESSED_RATE, Experience
+
+if TYPE_CHECKING:
+    from transload.registry.together import Together
 
 LEAST_BYTES = 8 << 20
 """Of smaller blobs, or rests of blobs, none is read on several connections: other blobs are waiting."""
-_WINDOW_S = 0.25  # of waiting, which is measured at a time
+_WINDOW_S, _FAR_WINDOW_S = 0.25, 0.1  # of waiting, which is measured at a time: nearby, one busy moment is no sign
+_FAR_S = 0.01
 _FAST = 100e6  # bytes a second: what brings so much, no server slows down; it is a line of 1 Gbit/s
 _WAITS = 0.5  # share of the time that has to be waited for bytes
 _WORTH_S = 0.75  # that the rest takes on one connection …
@@ -67,9 +73,14 @@ class Reading:
         self._tries = True
         self._download = self._rest()
         self._together: Together | None = None
+        self._others_at = end
 
     def begin(self) -> None:
         """See `Download`."""
+        self._begin_together()
+        self._begin_one()
+
+    def _begin_one(self) -> None:
         clock = self._api.http.clock
         began_s = clock.monotonic_s()
         self._download.begin()
@@ -84,7 +95,7 @@ class Reading:
                 yield from self._on_several(self._together)
             if self._at < self._end:
                 self._download = self._rest()
-                self.begin()
+                self._begin_one()
                 yield from self._on_one()
 
     def close(self) -> None:
@@ -93,22 +104,29 @@ class Reading:
         if self._together is not None:
             self._together.close()
 
-    def _rest(self) -> Download:
+    def _rest(self, end: int | None = None) -> Download:
         return Download(
-            api=self._api, repository=self._repository, descriptor=self._descriptor, offset=self._at, end=self._end
+            api=self._api,
+            repository=self._repository,
+            descriptor=self._descriptor,
+            offset=self._at,
+            end=self._end if end is None else end,
         )
 
     # --- on one connection
 
     def _on_one(self) -> Iterator[Chunk]:
-        """Bytes of the download, to its end or to where others have begun."""
+        """Bytes of the download, to its end or to where others have begun. Others begin if this one is slow."""
         clock = self._api.http.clock
         chunks, waited_s, began_s = self._download.chunks(), 0.0, clock.monotonic_s()
         since, until = self._at, self._end
+        window_s = _FAR_WINDOW_S if self._known.latency_s >= _FAR_S else _WINDOW_S
         while True:
             asked_s = clock.monotonic_s()
             chunk = next(chunks, None)
             if chunk is None:
+                if self._at < self._end:  # not asked for: others began with this one
+                    self._goes_on()
                 return
             now_s = clock.monotonic_s()
             waited_s += now_s - asked_s
@@ -121,25 +139,46 @@ class Reading:
                     self._download.close()
                     return
                 chunk, until = rest, self._end
+                since, waited_s, began_s = self._at, 0.0, clock.monotonic_s()
             self._at += len(chunk)
             yield chunk
-            if until == self._end and waited_s >= _WINDOW_S:
+            if self._together is None and waited_s >= window_s:
                 waits = waited_s > _WAITS * (clock.monotonic_s() - began_s)
-                until = self._spread((self._at - since) / waited_s) if waits else until
+                until = self._measured((self._at - since) / waited_s) if waits else until
                 since, waited_s, began_s = self._at, 0.0, clock.monotonic_s()
 
-    def _spread(self, rate: float) -> int:
-        """Let others read what follows, if that is worth it and allowed. Returns where they begin; the end if not."""
-        latency_s, left = self._known.latency_s, self._end - self._at
-        begins = self._at + max(SEGMENT_LEAST_BYTES, int(_PARTS_FOLLOW * rate * latency_s))
-        worth = left >= LEAST_BYTES and left / rate >= max(_WORTH_S, _ROUND_TRIPS * latency_s)
+    def _measured(self, rate: float) -> int:
+        if rate < _FAST:
+            self._known.rates.append(rate)
+        return self._spread(rate)
+
+    def _begin_together(self) -> None:
+        """Let others begin with the first request, where it is known that this is faster."""
+        capabilities = self._api.capabilities
+        if capabilities.ranges and capabilities.faster_in_parts:
+            self._api.reading.enter()  # for the one that is not under way yet, so that the others leave it a place
+            try:
+                self._others_at = self._spread(self._known.rate)
+            finally:
+                self._api.reading.leave()
+            self._download = self._rest(self._others_at)  # no more, so that its connection can be used again
+
+    def _spread(self, rate: float | None) -> int:
+        """Let others read what follows, if that is worth it and allowed. Returns where they begin; the end if not.
+
+        `rate` is what one connection brings, None if that is not known.
+        """
+        latency_s, left, guess = self._known.latency_s, self._end - self._at, rate or GUESSED_RATE
+        begins = self._at + max(SEGMENT_LEAST_BYTES, int(_PARTS_FOLLOW * guess * latency_s))
+        worth = left >= LEAST_BYTES and left / guess >= max(_WORTH_S, _ROUND_TRIPS * latency_s)
         limit = self._api.http.settings.limits.lowest
-        if not (worth and self._tries and rate < _FAST) or (limit is not None and rate > limit / 2):
+        if not (worth and self._tries and guess < _FAST) or (limit is not None and guess > limit / 2):
             return self._end
         if self._api.capabilities.rules_out("ranges") or self._api.capabilities.rules_out("faster_in_parts"):
             self._tries = False
             return self._end
-        self._known.rates.append(rate)
+        from transload.registry.together import Together  # few runs need it
+
         self._together = Together(
             api=self._api, repository=self._repository, descriptor=self._descriptor, start=begins, end=self._end,
             known=self._known, alone=rate,
@@ -158,7 +197,7 @@ class Reading:
         return False
 
     def _give_up(self) -> None:
-        together, self._together = self._together, None
+        together, self._together, self._others_at = self._together, None, self._end
         if together is not None:
             together.close()
 

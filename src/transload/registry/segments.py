@@ -92,6 +92,10 @@ class Segments:
         """How many bytes no reader has yet."""
         return self.end - self.frontier + sum(part.end - part.at for part in self._queue if not part.claimed)
 
+    @property
+    def _missing(self) -> int:
+        return self.end - self.frontier + sum(part.end - part.at for part in self._queue)
+
     def can_claim(self, ahead: int) -> bool:
         """Whether there is a segment to read, less than `ahead` bytes before the next one to hand on."""
         return any(not part.claimed for part in self._queue) or (
@@ -101,7 +105,8 @@ class Segments:
     def claim(self, length: int, ahead: int, readers: int, least: int = SEGMENT_LEAST_BYTES) -> Segment | None:
         """The next segment to read, of `length` bytes as a rule, at least `least`; None if there is none now.
 
-        The first ones are shorter, so that they end one after the other; and the last ones, so that all end together.
+        The first ones are shorter, so that they end one after the other; and the last ones, so that all end together:
+        each reader gets its share of all bytes that have not come yet.
         """
         for part in self._queue:
             if not part.claimed:
@@ -111,8 +116,9 @@ class Segments:
             return None
         if self._claims < readers:
             length = length * (self._claims + 1) // readers
-        length = min(length, (self.end - self.frontier) // max(1, readers))
-        length = max(length, least)
+        length = max(least, min(length, self._missing // max(1, readers)))
+        if self.end - self.frontier - length < least // 2:
+            length = self.end - self.frontier
         self._claims += 1
         part = Segment(self.frontier, min(self.frontier + length, self.end), at=self.frontier, claimed=True)
         self.frontier = part.end

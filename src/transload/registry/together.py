@@ -9,11 +9,8 @@ Invariants:
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack
-
-from attrs import field
 
 from transload.errors import Interrupted, TransloadError, Truncated
 from transload.limits import SEGMENT_LEAST_BYTES
@@ -21,6 +18,7 @@ from transload.net.messages import Answer
 from transload.oci import Descriptor
 from transload.ports import Chunk
 from transload.registry.api import Api
+from transload.registry.experience import GUESSED_RATE, Experience
 from transload.registry.parts import NoParts, Parts
 from transload.registry.room import BLOCK, ROOM, Room
 from transload.registry.segments import Block, Segment, Segments, segment_bytes
@@ -32,9 +30,8 @@ _PAUSE_S = 1.0  # a reader that finds no room for so long is not needed
 _LATE_S = 2.0  # a first byte that takes longer may never come
 _AGE_S = 0.5  # a shorter time is not enough to call a connection slow
 _TAKEN_OVER = 3  # times that one segment is taken from a slow connection
-_KEPT = 16
-_LEAST_ROUND_TRIPS = 2  # a segment that takes fewer of them is hardly worth a request
-_JUDGED_S = 1.5
+_LEAST_ROUND_TRIPS = 1  # a segment that takes less is not worth a request
+_JUDGED_S, _JUDGED_ROUND_TRIPS = 1.5, 2
 _HELPS, _NO_HELP = 1.5, 1.2  # times as fast as one connection
 
 
@@ -54,39 +51,15 @@ class _Reader:
     first_s: float | None = None
 
 
-@define
-class Experience:
-    """What connections to one registry are like: bytes a second of one, and seconds until its answer begins."""
-
-    rates: deque[float] = field(factory=lambda: deque(maxlen=_KEPT))
-    latencies_s: deque[float] = field(factory=lambda: deque(maxlen=_KEPT))
-
-    @property
-    def rate(self) -> float | None:
-        """Of one connection; None as long as nothing is known."""
-        from statistics import median  # it brings fractions and decimal; only large blobs need it
-
-        known = tuple(self.rates)
-        return median(known) if known else None
-
-    @property
-    def latency_s(self) -> float:
-        """Until an answer begins."""
-        from statistics import median
-
-        known = tuple(self.latencies_s)
-        return median(known) if known else 0.1
-
-
 class Together:
     """Reads the bytes of a blob from `start` to before `end`; always `close`. It may stop early (see `position`).
 
-    `alone` is how many bytes a second one connection brought.
+    `alone` is how many bytes a second one connection brought; None if that was not measured.
     """
 
     def __init__(
         self, *, api: Api, repository: str, descriptor: Descriptor, start: int, end: int, known: Experience,
-        alone: float, room: Room = ROOM,
+        alone: float | None, room: Room = ROOM,
     ) -> None:  # fmt: skip
         self._api = api
         self._known = known
@@ -122,7 +95,7 @@ class Together:
     def helps(self) -> bool | None:
         """Whether several connections are clearly faster than one; None as long as that is not certain."""
         alone, took_s = self._alone, self._api.http.clock.monotonic_s() - (self._first_s or float("inf"))
-        if took_s < max(_JUDGED_S, 4 * self._known.latency_s):
+        if alone is None or took_s < max(_JUDGED_S, _JUDGED_ROUND_TRIPS * self._known.latency_s):
             return None
         rate = self._received / took_s
         if rate > _HELPS * alone:
@@ -182,7 +155,7 @@ class Together:
     @property
     def _wanted(self) -> int:
         """How many readers are of use for what is left, within the limit on the rate. Pure but for what is known."""
-        rate, latency_s = self._known.rate or 1e6, self._known.latency_s
+        rate, latency_s = self._known.rate or GUESSED_RATE, self._known.latency_s
         if not self._segments.can_claim(self._ahead):
             return 0
         worth = int(self._segments.left / max(1.0, rate * latency_s, BLOCK)) + sum(
@@ -266,7 +239,7 @@ class Together:
         with self._changed:
             while not (self._ends or self.is_refused):
                 count = len(self._readers)
-                rate, latency_s = self._known.rate or 1e6, self._known.latency_s
+                rate, latency_s = self._known.rate or GUESSED_RATE, self._known.latency_s
                 length = segment_bytes(self._room.share, count, rate=rate, latency_s=latency_s)
                 least = int(min(length, max(SEGMENT_LEAST_BYTES, _LEAST_ROUND_TRIPS * rate * latency_s)))
                 reader.part = self._segments.claim(length, self._ahead, count, least)

@@ -61,6 +61,30 @@ def test_a_blob_that_comes_slowly_is_read_on_several_connections() -> None:
         assert server.asked[0].part is None, "a blob begins with a request for all of it"
 
 
+def known_as_faster_in_parts(store: RegistryStore) -> None:
+    store.capabilities.learn("ranges", True)
+    store.capabilities.learn("faster_in_parts", True)
+
+
+def test_where_parts_are_known_to_be_faster_all_begin_at_once() -> None:
+    with far_away(lambda request: Act(pause_s=0.2)) as (server, store):
+        known_as_faster_in_parts(store)
+        assert same(read(store, server))
+        assert server.asked[0].part is not None
+        assert all(request.part for request in server.asked), "no connection is closed in the middle of its answer"
+        begins = sorted(request.part[0] for request in server.asked if request.part)
+        assert begins[0] == 0
+        assert len(set(begins)) == len(begins), "no byte is asked for twice"
+        assert store.traffic.bytes_received == SIZE
+
+
+def test_where_parts_were_faster_but_are_refused_now_one_stream_brings_all() -> None:
+    with far_away(lambda _: Act(ranged=False)) as (server, store):
+        known_as_faster_in_parts(store)
+        assert same(read(store, server))
+        assert store.capabilities.ranges is False
+
+
 def test_a_blob_that_comes_fast_is_one_request() -> None:
     with far_away(lambda _: Act(rate=1e12)) as (server, store):
         assert same(read(store, server))
