@@ -36,7 +36,7 @@ SELDOM = (
     "tarfile",
 )
 # What an unchanged run over HTTP imports. Raise a number only for what such a run uses; see docs/architecture.md.
-OURS, ALL, CLASSES = 212, 470, 148
+OURS, ALL, CLASSES = 209, 467, 144
 
 
 PROGRAM = """
