@@ -48,7 +48,7 @@ class Network:
     second counts as no useful answer. A field for several texts or paths also accepts a single one.
 
     `limit_rate` is how fast bodies may move at most, in each direction: bytes a second, or texts such as `20MB/s`,
-    `source=20MB/s`, `target=500KiB/s`. One host gets at most `max_connections` requests at a time. Raises `UsageError`.
+    `source=20MB/s`, `target=500KiB/s`. One host gets at most `max_connections` at a time. Raises `UsageError`.
     """
 
     ca_files: tuple[Path, ...] = field(default=(), converter=_files)
@@ -61,7 +61,7 @@ class Network:
     give_up_after_s: float = 120
     min_rate: float = 1024
     limit_rate: RateLimits = field(default=NO_RATE_LIMITS, converter=_limits)
-    max_connections: int = field(default=16, validator=_check_count)
+    max_connections: int = field(default=32, validator=_check_count)
 
     def settings(self, environment: Environment) -> NetSettings:
         """These settings with those of the environment. Raises `UsageError` that names the variable of a bad proxy."""

@@ -317,9 +317,9 @@ network = _as_value(
         "--max-connections",
         metavar="N",
         type=click.IntRange(1, 1000),
-        default=16,
+        default=32,
         show_default=True,
-        help="Requests at a time to one host, at most.",
+        help="Connections to one host, at most.",
     ),
 )
 

@@ -7,7 +7,7 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from urllib3 import exceptions
@@ -253,17 +253,25 @@ def pool_classes(stall_timeout_s: float, watch: Watch) -> dict[str, type[HTTPCon
     }
 
 
-def connect_one_more(pool: HTTPConnectionPool, timeout_s: float) -> None:
-    """Open a connection besides those that are idle in the pool. If that fails, the next request will say why."""
-    idle, connection = [], pool._get_conn()
-    while connection.is_connected:  # the pool gives those that were used last first
-        idle.append(connection)
-        connection = pool._get_conn()
+def connect_one_more(pool: HTTPConnectionPool, timeout_s: float, has_room: Callable[[int], bool]) -> None:
+    """Open a connection besides those that are idle in the pool, if there is room for so many.
+
+    If that fails, the next request will say why. The idle ones stay in the pool meanwhile: a request that does not
+    find them would open another one.
+    """
+    if (queue := pool.pool) is None:
+        return
+    with queue.mutex:
+        places = queue.queue
+        idle = sum(each is not None and each.is_connected for each in places)
+        if idle == len(places) or not has_room(idle):
+            return
+        connection = places.pop(next(at for at, each in enumerate(places) if each is None or not each.is_connected))
+    connection = connection or pool._new_conn()
     try:
         connection.timeout = timeout_s
         connection.connect()
     except (exceptions.HTTPError, OSError, http.client.HTTPException):
         connection.close()
     finally:
-        for each in (connection, *idle):
-            pool._put_conn(each)
+        pool._put_conn(connection)

@@ -136,14 +136,19 @@ class Http:
     def connect_ahead(self, origin: Origin) -> None:
         """Open one more connection for a request that is to come. If that fails, the request will say why.
 
-        Behind a proxy nothing is opened: urllib3 makes tunnels for requests only.
+        Nothing is opened if as many are open as may be, nor behind a proxy: urllib3 makes tunnels for requests only.
+        Raises `TooManyRequests`, `Interrupted`.
         """
         if self._proxy(origin) is not None:
             return
         pool = self._manager(origin, origin).connection_from_host(origin.host, origin.port, origin.scheme)
-        kind = Kind("GET", "connection", "small")
-        with self._watch.flight(self._host(origin).patience, kind) as flight, self._watch.sending(flight):
-            connect_one_more(pool, self.settings.connect_timeout_s)
+        host, kind = self._host(origin), Kind("GET", "connection", "small")
+        with (
+            host.slots.hold("small", self.cancellation, queues=False),
+            self._watch.flight(host.patience, kind) as flight,
+            self._watch.sending(flight),
+        ):
+            connect_one_more(pool, self.settings.connect_timeout_s, host.slots.has_room)
 
     def _spoken(self, secure: Origin, plain: Origin) -> Origin:
         try:
@@ -382,7 +387,7 @@ class Http:
 
     def _new_manager(self, circle: Circle | None, proxy: str | None) -> PoolManager:
         context = None if circle is None else watched(self._trust.context(circle), self._watch)
-        size = 3 * self.settings.slots + 2  # as many as `admits` allows in all lanes
+        size = 2 * self.settings.slots + 2  # as many as `admits` allows in all lanes
         manager: PoolManager
         if proxy is None:
             manager = PoolManager(_POOLS, maxsize=size, ssl_context=context)

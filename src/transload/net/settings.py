@@ -12,7 +12,7 @@ from transload.errors import UsageError
 from transload.net.address import Origin, listed
 from transload.net.proxies import Proxy
 from transload.net.rates import NO_RATE_LIMITS, RateLimits
-from transload.net.slots import RESERVED
+from transload.net.slots import RESERVED, for_bodies
 from transload.values import frozen
 from transload.version import __version__
 
@@ -37,8 +37,8 @@ class NetSettings:
 
     `ca_files` are trusted besides the system's authorities. `certificate_folders` are the `certs.d` folders of docker
     and podman. `allow_realms` names token servers on other hosts that may get a registry's password. `proxies` has the
-    keys `http`, `https` and `all`. `slots_per_host` limits the requests under way at one host; of 8 and more,
-    there may be twice as many if most of them are small. `attempts` is how often
+    keys `http`, `https` and `all`. `slots_per_host` limits the requests under way at one host, and the
+    connections that are open; of more than 16, only half are for bodies. `attempts` is how often
     a small request is made at least, if the host works otherwise. `give_up_after_s` is how long a host may give no
     useful answer; a body that moves less than `min_rate` bytes a second, over a minute, is not useful. `limits` is how
     fast bodies may move.
@@ -63,7 +63,7 @@ class NetSettings:
     stall_timeout_s: float = field(default=60, validator=_check_positive)
     give_up_after_s: float = field(default=120, validator=_check_positive)
     min_rate: float = field(default=1024, validator=_check_positive)
-    slots_per_host: int = field(default=16, validator=_check_positive)
+    slots_per_host: int = field(default=32, validator=_check_positive)
     limits: RateLimits = NO_RATE_LIMITS
     attempts: int = field(default=5, validator=_check_positive)
     user_agent: str = f"transload/{__version__}"
@@ -77,7 +77,7 @@ class NetSettings:
     @property
     def slots_for_bodies(self) -> int:
         """How many of these may be bodies in one direction."""
-        return self.slots - min(RESERVED, self.slots - 1)
+        return for_bodies(self.slots)
 
     @property
     def receive_buffer(self) -> int | None:

@@ -20,9 +20,8 @@ from transload.values import define
 Lane = Literal["small", "read", "write"]
 RESERVED = 2
 """Slots that are kept free for small requests, where there are more than these."""
-_MANY = 8
-"""From so many slots on, twice as many requests may be under way if most of them are small: over a long wire, small
-requests do nothing but wait."""
+_MANY = 16
+"""Of more slots than these, half are for small requests: over a long wire, these do nothing but wait."""
 _LOOK_S = 0.5
 _GROWTH = 0.25
 
@@ -41,17 +40,22 @@ class Busyness:
         return self.small + self.read + self.write
 
 
+def for_bodies(slots: int) -> int:
+    """How many of these slots bodies may take in one direction."""
+    return max(min(slots, _MANY), slots // 2) - min(RESERVED, slots - 1)
+
+
 def admits(lane: Lane, busy: Busyness, slots: int) -> bool:
     """Whether one more request of this kind may begin.
 
-    Bodies take at most `slots - RESERVED` in each direction. Reads and writes have separate limits: a copy within one
-    registry holds one of each, and with a common limit all copies could wait for one another.
+    Reads and writes have separate limits: a copy within one registry holds one of each, and with a common limit all
+    copies could wait for one another.
     """
-    kept, most = min(RESERVED, slots - 1), 2 * slots if slots >= _MANY else slots
+    kept = min(RESERVED, slots - 1)
     if lane == "small":
-        return busy.small < max(kept, most - max(busy.read, busy.write))
+        return busy.small < max(kept, slots - max(busy.read, busy.write))
     bodies = busy.read if lane == "read" else busy.write
-    return bodies < slots - kept and bodies + busy.small < most
+    return bodies < for_bodies(slots) and bodies + busy.small < slots
 
 
 class Slots:
@@ -69,9 +73,10 @@ class Slots:
     def hold(self, lane: Lane, cancellation: Cancellation, *, queues: bool = True) -> Iterator[None]:
         """Wait for a slot, and hold it for the block. Raises `Interrupted`; `TooManyRequests` if it must not wait."""
         held, mine = _HELD[threading.get_ident()], (self, lane)
-        free = bool(held) and _never_waits(held, self, lane)
+        follows = self.most == 1 and lane == "small" and bool(held) and all(kind == "read" for _, kind in held)
+        free = not follows and _never_waits(held, self, lane)
         with self._changed:
-            while not (free or admits(lane, self._busy, self.at_a_time)):
+            while not (free or admits(lane, self._busy, self.at_a_time) or (follows and self._is_free_beside_reads())):
                 cancellation.check()
                 if not queues:
                     raise TooManyRequests("no more requests may be under way now")
@@ -85,6 +90,15 @@ class Slots:
             with self._changed:
                 setattr(self._busy, lane, getattr(self._busy, lane) - 1)
                 self._changed.notify_all()
+
+    def _is_free_beside_reads(self) -> bool:
+        """With a single slot, the upload of a blob that is being read begins when the one before it has ended."""
+        return not (self._busy.small or self._busy.write)
+
+    def has_room(self, idle: int) -> bool:
+        """Whether the requests under way and so many idle connections are no more than may be open."""
+        with self._changed:
+            return self._busy.total + idle <= self.at_a_time
 
     def halve(self) -> None:
         """Allow half of the requests that are under way now; at least one."""

@@ -153,7 +153,7 @@ def test_few_left_means_few_at_a_time() -> None:
     with serving(Sequence(Said(), answer)) as wire, plain_http() as http:
         http.ask(metered(wire))
         host = next(iter(http._hosts.values()))
-        assert host.slots.at_a_time == 16
+        assert host.slots.at_a_time == 32
         http.ask(metered(wire))
         assert host.slots.at_a_time == 3
 

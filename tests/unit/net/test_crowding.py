@@ -47,5 +47,5 @@ def test_nothing_changes_on_a_good_day() -> None:
     crowded = Crowded(1000, 503)
     with serving(crowded) as wire, plain_http() as http, ThreadPoolExecutor(16) as threads:
         list(threads.map(lambda _: http.ask(get(wire)), range(64)))
-        assert next(iter(http._hosts.values())).slots.at_a_time == 16
+        assert next(iter(http._hosts.values())).slots.at_a_time == 32
     assert len(wire.asked) == 64

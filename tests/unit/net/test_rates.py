@@ -69,7 +69,7 @@ def test_at_a_low_limit_few_bodies_move_at_a_time() -> None:
     assert RateLimits().bodies is None
     assert [RateLimits(whole=rate).bodies for rate in (1e3, 5e4, 1e6)] == [1, 3, 61]
     assert RateLimits(whole=1e9, source=5e4).bodies == 3
-    assert [NetSettings(limits=RateLimits(whole=rate)).slots for rate in (1e3, 5e4, 1e9)] == [3, 5, 16]
+    assert [NetSettings(limits=RateLimits(whole=rate)).slots for rate in (1e3, 5e4, 1e9)] == [3, 5, 32]
     assert NetSettings(limits=RateLimits(whole=5e4), slots_per_host=2).slots == 2
 
 

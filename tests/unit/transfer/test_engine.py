@@ -164,6 +164,7 @@ def test_a_mount_from_a_repository_that_forgot_the_blob_copies_it() -> None:
 
 
 def test_as_many_bodies_as_allowed_move_at_once_and_no_more() -> None:
+    """A body moves from when it is opened until its last byte is handed on: then the next one may begin."""
     barrier = threading.Barrier(3)
     running: list[int] = []
     most: list[int] = []
@@ -179,9 +180,14 @@ def test_as_many_bodies_as_allowed_move_at_once_and_no_more() -> None:
                 most.append(len(running))
                 barrier.wait(60)
             with super().open(repository, descriptor, offset, length) as chunks:
-                yield chunks
-            if heavy:
+                yield until_the_last(chunks, descriptor.size) if heavy else chunks
+
+    def until_the_last(chunks: Iterator[Chunk], left: int) -> Iterator[Chunk]:
+        for chunk in chunks:
+            left -= len(chunk)
+            if not left:
                 running.pop()
+            yield chunk
 
     scene = Scene()
     scene.source.store = Counted(SOURCE)
