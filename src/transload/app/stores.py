@@ -169,11 +169,9 @@ class Stores:
     @property
     def most_bodies(self) -> int:
         """How many blobs may move at a time, at most: with a low limit on the rate, each should keep moving."""
-        from transload.net.slots import RESERVED, for_bodies
-
-        network = self._network
-        most = min(network.max_connections, for_bodies(network.max_connections) + RESERVED)
-        return min(most, network.limit_rate.bodies or most)
+        most = self._network.max_connections
+        most = max(min(most, 16), most // 2)  # of more, half are for small requests
+        return min(most, self._network.limit_rate.bodies or most)
 
     def pace_of_files(self, sources: Iterable[Source], target: Target) -> Meter | None:
         """The limits on the rate for a copy whose source or target is no registry; None without any."""

@@ -94,8 +94,8 @@ def run(
     cancellation = Cancellation.within(cancellation or Cancellation())
     lanes = BodyLanes(plan, sources, target, bodies, small=small)
     # With one lane, image after image, whatever that costs at the end.
-    order = () if by_size else in_order_of_images(plan, lanes.expected if limits.max_bytes is None else 1)
-    order = head_start.first_in(order) if head_start else order
+    begun = head_start.hand_over() if head_start else frozenset()
+    order = sorted(begun) if by_size else in_order_of_images(plan, 1 if limits.max_bytes else lanes.expected, begun)
     engine = _Engine(
         plan=plan,
         sources=sources,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import heapq
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from attrs import field
 
@@ -103,11 +103,6 @@ class HeadStart:
             self._is_over = True
             self._waiting.clear()
             return frozenset(moving.step.id for moving in self._moving.values())
-
-    def first_in(self, order: Iterable[int]) -> tuple[int, ...]:
-        """Hand over; the same order, with what has begun at its beginning."""
-        begun = self.hand_over()
-        return (*sorted(begun), *(step for step in order if step not in begun))
 
     def finished(self, step: BlobStep, listen: Listener) -> bool:
         """Wait for the blob of a step, if it has begun; False if the step is still to be done. Raises `Interrupted`."""

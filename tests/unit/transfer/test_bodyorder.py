@@ -1,4 +1,4 @@
-"""Images complete one after the other, and the whole ends no later than if the biggest blobs came first."""
+"""Images complete one after the other, and the whole ends less than 3 % later than if the biggest blobs came first."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.unit.planning.scene import Scene
@@ -55,9 +55,9 @@ def plan_of(sizes: Sequence[int], images: Sequence[Sequence[int]]) -> Plan:
     return Plan(target="t", images=tuple(planned), steps=(*blobs, *manifests), manifests={})
 
 
-def ends(sizes: Sequence[int], order: Sequence[int]) -> dict[int, int]:
-    """When each body is there, where every lane moves one byte at a time."""
-    lanes, found = [0] * LANES, {}
+def ends(sizes: Sequence[int], order: Sequence[int], count: int = LANES) -> dict[int, int]:
+    """When each body is there, where every one of `count` lanes moves one byte at a time."""
+    lanes, found = [0] * count, {}
     for body in order:
         found[body] = lanes[0] + sizes[body]
         heapq.heapreplace(lanes, found[body])
@@ -74,15 +74,44 @@ def test_each_body_that_an_image_needs_comes_once(sizes: list[int], images: list
     assert sorted(order) == sorted({one for wanted in needed for one in wanted})
 
 
+MANY_SIZES = st.lists(
+    st.one_of(
+        st.integers(0, 10),
+        st.integers(50, 100),
+        st.sampled_from([1, 100, 101, 1000]),
+        st.floats(0, 9).map(lambda power: int(10**power)),
+    ),
+    min_size=1,
+    max_size=80,
+)
+MANY_IMAGES = st.lists(st.lists(st.integers(0, 99), min_size=1, max_size=8), min_size=1, max_size=20)
+
+
+@given(MANY_SIZES, MANY_IMAGES, st.integers(1, 16), st.sets(st.integers(0, 99), max_size=20))
+@example([1000, *[100] * 30, *[101] * 8], [[1, 2], [3], [4, 5, 31, 0], [*range(6, 31)], [*range(32, 39)]], 3, set())
+def test_the_whole_ends_hardly_later_than_if_the_biggest_came_first(
+    sizes: list[int], images: list[list[int]], lanes: int, started: set[int]
+) -> None:
+    """Less than 3 % later; and what has begun already comes first in both."""
+    needed = [[one % len(sizes) for one in wanted] for wanted in images]
+    begun = {one % len(sizes) for one in started} & {one for wanted in needed for one in wanted}
+    order = in_order_of_images(plan_of(sizes, needed), lanes, begun)
+    assert sorted(order) == sorted({one for wanted in needed for one in wanted})
+    assert set(order[: len(begun)]) == begun
+    rest = sorted(order[len(begun) :], key=lambda body: -sizes[body])
+    early, late = (max(ends(sizes, one, lanes).values(), default=0) for one in ((*order[: len(begun)], *rest), order))
+    assert late <= 1.025 * early
+
+
 @pytest.mark.parametrize("seed", range(12))
-def test_the_whole_ends_when_it_would_if_the_biggest_came_first(seed: int) -> None:
-    """Sizes as those of layers: many small ones, a few that are far larger."""
+def test_with_sizes_as_those_of_layers_too(seed: int) -> None:
+    """Many small ones, a few that are far larger."""
     random = Random(seed)
     sizes = [int(2e6 * random.paretovariate(1.2)) for _ in range(100)]
     images = [random.sample(range(100), random.randint(1, 6)) for _ in range(30)]
     order = in_order_of_images(plan_of(sizes, images), LANES)
     early, late = (max(ends(sizes, one).values()) for one in (sorted(order, key=lambda body: -sizes[body]), order))
-    assert late <= 1.03 * early
+    assert late <= 1.025 * early
 
 
 # MiB of layers as a vendor's release has them: a base below all, a few runtimes, one program or several on top.
@@ -103,7 +132,7 @@ def test_half_of_a_release_is_there_long_before_its_end() -> None:
     order = in_order_of_images(plan_of(sizes, RELEASE), LANES)
     median_before, end_before = median_and_end(sorted(order, key=lambda body: -sizes[body]))
     median, end = median_and_end(order)
-    assert end == end_before
+    assert end <= 1.025 * end_before
     assert median < 0.5 * median_before
 
 
