@@ -136,18 +136,14 @@ class Http:
     def connect_ahead(self, origin: Origin) -> None:
         """Open one more connection for a request that is to come. If that fails, the request will say why.
 
-        Nothing is opened if as many are open as may be, nor behind a proxy: urllib3 makes tunnels for requests only.
-        Raises `TooManyRequests`, `Interrupted`.
+        Nothing is opened behind a proxy: urllib3 makes tunnels for requests only. Raises `TooManyRequests`.
         """
         if self._proxy(origin) is not None:
             return
         pool = self._manager(origin, origin).connection_from_host(origin.host, origin.port, origin.scheme)
         host, kind = self._host(origin), Kind("GET", "connection", "small")
-        with (
-            host.slots.hold("small", self.cancellation, queues=False),
-            self._watch.flight(host.patience, kind) as flight,
-            self._watch.sending(flight),
-        ):
+        slot = host.slots.hold("small", self.cancellation, queues=False)
+        with slot, self._watch.flight(host.patience, kind) as flight, self._watch.sending(flight):
             connect_one_more(pool, self.settings.connect_timeout_s, host.slots.has_room)
 
     def _spoken(self, secure: Origin, plain: Origin) -> Origin:

@@ -46,7 +46,7 @@ def _bodies_of_images(plan: Plan, sizes: Mapping[int, int]) -> list[set[int]]:
 
 
 def _image_after_image(images: list[set[int]], sizes: Mapping[int, int], placed: set[int]) -> Iterator[int]:
-    """Every body that is not `placed`, once. The image that lacks the fewest bytes is next, its biggest bodies first."""
+    """Each body that is not `placed`, once. The image that lacks the fewest bytes is next, its biggest bodies first."""
     left = [sum(sizes[body] for body in bodies - placed) for bodies in images]
     sharing = defaultdict(list)
     for number, bodies in enumerate(images):
