@@ -1,6 +1,6 @@
 """Kills a process before its first call that changes files, then another before its second, and so on.
 
-killing.py pack|protect|record|repair|media|mirror FOLDER [FROM]
+killing.py pack|protect|record|repair|media|mirror|small FOLDER [FROM]
 
 Prints how many calls there were, and what was wrong after which of them.
 
@@ -51,11 +51,8 @@ def killed_before(call: int, work: Callable[[], object]) -> bool:
 def _kill_before(call: int) -> None:
     lock, left = threading.Lock(), [call]
 
-    def profile(frame: FrameType, event: str, called: Any) -> None:  # noqa: ARG001 - as sys.setprofile calls it
-        if event != "c_call" or called.__name__ not in _CALLS:
-            return
-        owner = getattr(called, "__self__", None)
-        if called.__module__ in {"posix", "_io", "io"} or isinstance(owner, (io.FileIO, io.BufferedWriter)):
+    def profile(frame: FrameType, event: str, called: Any) -> None:
+        if _changes_files(frame, event, called):
             with lock:
                 left[0] -= 1
                 if left[0] == 0:
@@ -63,6 +60,15 @@ def _kill_before(call: int) -> None:
 
     threading.setprofile(profile)
     sys.setprofile(profile)
+
+
+def _changes_files(frame: FrameType, event: str, called: Any) -> bool:
+    if event == "call":
+        return frame.f_code.co_name == "syncfs"  # Python does not tell of the call below it, which `ctypes` makes
+    if event != "c_call" or called.__name__ not in _CALLS:
+        return False
+    owner = getattr(called, "__self__", None)
+    return called.__module__ in {"posix", "_io", "io"} or isinstance(owner, (io.FileIO, io.BufferedWriter))
 
 
 def pack() -> None:
@@ -101,6 +107,18 @@ def mirror() -> None:
     transload.mirror((), origin="oci:source", to="oci:out/layout", jobs=1)
 
 
+def small() -> None:
+    """So many small blobs that they are stored in groups, each with one flush."""
+    transload.mirror((), origin="oci:small", to="oci:out/layout", jobs=1)
+
+
+def check_small(folder: Path) -> dict[str, bytes]:
+    """The files; and nothing is left of a group that was not finished."""
+    left = [path.name for path in folder.glob("layout/.transload/ingest/*")]
+    assert not left, left
+    return files(folder)
+
+
 def files(folder: Path) -> dict[str, bytes]:
     """Every file below a folder, except what layouts keep of unfinished work."""
     found = (path for path in folder.rglob("*") if path.is_file() and ".transload" not in path.parts)
@@ -132,6 +150,7 @@ def main() -> None:
         "repair": repair,
         "media": media,
         "mirror": mirror,
+        "small": small,
     }
     work = works[sys.argv[1]]
     os.chdir(sys.argv[2])
@@ -139,12 +158,19 @@ def main() -> None:
     os.environ["SOURCE_DATE_EPOCH"] = "1795780805"  # bundles of all rounds say the same time, so they can be compared
     store, out = LayoutStore("source", create=True), Path("out")
     fill(store, image("source", layers=(1_500_000, 20)), "a/b", "1")
+    many = LayoutStore("small", create=True)
+    for number in range(7):
+        fill(many, image(f"small{number}", layers=(100, 30)), f"a/s{number}", "1")
     out.mkdir()
     if work is repair:
         damage()
         shutil.copytree(out, "before")
     work()  # in this process, so that the others need not load every module again
-    seen = recorded if work is record else files  # its time is in the bundle, so no two are the same
+    seen = files
+    if work is record:
+        seen = recorded  # its time is in the bundle, so no two are the same
+    elif work is small:
+        seen = check_small
     wanted, wrong = seen(out), {}
     call = int(sys.argv[3]) if len(sys.argv) > 3 else 1
     while True:

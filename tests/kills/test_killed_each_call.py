@@ -20,6 +20,7 @@ KILLING = Path(__file__).with_name("killing.py")
         ("repair", 1),
         ("media", 1),
         ("mirror", 1),
+        ("small", 1),
     ],
 )
 def test_the_next_run_is_complete(tmp_path: Path, work: str, first: int) -> None:

@@ -1,7 +1,7 @@
 """Many small blobs on their way into a layout: written beside the blobs, flushed together, and then moved among them.
 
-A file of a small blob is not worth being taken up by a later run, so it has one writer and no lock. What a killed
-process leaves of such files is deleted a day later, as the other files with one writer are.
+A file of a small blob is not worth being taken up by a later run, so it has one writer and no lock of its own:
+one lock is held for all files of a group. So the next run sees that their writer was killed, and deletes them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextlib import suppress
 from transload.errors import Busy, LocksMissing
 from transload.files import Folder, flush_files, local_errors, write_all
 from transload.gathers import Put
-from transload.layout.ingest import LOCK, own_name, parked_name
+from transload.layout.ingest import LOCK, grouped, parked_name
 from transload.layout.names import LayoutNames
 from transload.locks import claimed
 from transload.oci import Descriptor, Digest, Verifier
@@ -63,11 +63,11 @@ class LayoutGathers:
     def _store(self, contents: Mapping[Digest, bytes], blobs: Folder) -> None:
         with local_errors("writing", self._unfinished.path):
             blobs.make()
-            with self._unfinished.held() as folder, blobs.held() as there:
+            with self._unfinished.held() as folder, blobs.held() as there, grouped(folder) as new_name:
                 written: dict[str, Digest] = {}
                 try:
                     for digest, content in contents.items():
-                        name = own_name(parked_name(digest))
+                        name = new_name()
                         written[name] = digest
                         with folder.open(name, "x+") as file:
                             write_all(file, content)

@@ -16,6 +16,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from io import FileIO
+from itertools import count
 
 from transload.clock import Clock
 from transload.errors import Busy, LocksMissing, SizeMismatch
@@ -31,6 +32,8 @@ _FORGOTTEN_S = SERVED_UPLOAD_IDLE_S  # a writer's own file that is older is from
 LOCK = ".lock"
 OWN = ".second"
 """The end of the name of a file with one writer, which is not kept without commit."""
+_GROUP = "group-"
+"""The beginning of the names of files that one process writes together, and of their lock."""
 
 
 @contextmanager
@@ -58,8 +61,9 @@ def _held(folder: Folder) -> Iterator[Folder]:
 
 
 def sweep(folder: Folder, clock: Clock) -> None:
-    """Delete the own files and the locks of writers that were killed long ago."""
+    """Delete the own files and the locks of writers that were killed long ago, and the files of groups at once."""
     with local_errors("cleaning", folder.path):
+        _sweep_groups(folder)
         for name in folder.entries():
             status = folder.status(name) if name.endswith((OWN, LOCK)) else None  # None too if its writer is done now
             if status is None or clock.wall_s() - status.st_mtime <= _FORGOTTEN_S:
@@ -69,6 +73,38 @@ def sweep(folder: Folder, clock: Clock) -> None:
                     pass  # one that nobody holds goes with the end of the block
             elif name.endswith(OWN) and not stat.S_ISDIR(status.st_mode):
                 folder.unlink(name)
+
+
+def _sweep_groups(folder: Folder) -> None:
+    """Delete the files of each group whose lock nobody holds: its writer took the lock before it wrote the first."""
+    groups: dict[str, list[str]] = {}
+    for name in folder.entries():
+        group, dot, member = name.partition(".")
+        if dot and group.startswith(_GROUP) and member.endswith((OWN, LOCK[1:])):
+            groups.setdefault(group, []).append(name)
+    for group, names in groups.items():
+        with suppress(Busy, LocksMissing), claimed(folder, f"{group}{LOCK}"):
+            for name in names:
+                status = folder.status(name) if name.endswith(OWN) else None
+                if status is not None and not stat.S_ISDIR(status.st_mode):
+                    folder.unlink(name)
+
+
+@contextmanager
+def grouped(folder: Folder) -> Iterator[Callable[[], str]]:
+    """Gives new names for files with only one writer, all of one group: if it is killed, the next `sweep` deletes them.
+
+    Where there are no locks, they are deleted when they are old.
+    """
+    group = f"{_GROUP}{os.urandom(8).hex()}"
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(claimed(folder, f"{group}{LOCK}"))
+        except LocksMissing:
+            yield lambda: own_name("alone")
+        else:
+            numbers = count()
+            yield lambda: f"{group}.{next(numbers)}{OWN}"
 
 
 def parked_name(digest: Digest) -> str:
