@@ -90,3 +90,12 @@ def test_a_new_release(way: Way) -> None:
     blobs = len(list(made.contents()))
     waves = -(-blobs // 10)
     assert way.rounds(made) <= 6 + 3 * waves + 2 + 1
+
+
+def test_twenty_new_images(way: Way) -> None:
+    """6 as for one image until the first body; 64 blobs, 14 of which may be read at a time: 5 times 3 round trips;
+    and 3 for mounts and manifests. Fewer as a rule (17), since the first bodies move while others are planned.
+    """
+    made = way.publish(release("cold", 20, 1 << 20))
+    assert len(list(made.contents())) == 64
+    assert way.rounds(made) <= 6 + 5 * 3 + 3
