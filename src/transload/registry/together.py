@@ -127,13 +127,13 @@ class Together:
     def chunks(self) -> Iterator[Chunk]:
         """The bytes in order, to the end or to where this stops. A piece is good until the next one is asked for."""
         while True:
+            self._group.cancellation.check()
             with self._changed:
                 self._give_back()
                 block = self._segments.next_block()
                 if block is None and (self._segments.position >= self._segments.end or self._is_over()):
                     return
                 if block is None:
-                    self._group.cancellation.check()
                     self._changed.wait(_LOOK_S)
             if block is None:
                 self._look()
