@@ -1,0 +1,151 @@
+"""Large blobs on several connections: storage behind the registry, limits, interruption, and any delays and breaks."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.unit.registry.slowwire import Act, Request, SlowServer, real_time, slow_server
+from tests.unit.registry.test_together import BLOB, SIZE, assert_free, far_away, in_parts, read, same
+from transload.errors import Interrupted
+from transload.login import Login, Secret
+from transload.net.rates import RateLimits
+from transload.oci import Descriptor, Digest
+from transload.registry import segments
+from transload.registry.store import RegistryStore
+
+LOGIN = Login("reader", Secret("secret-of-the-reader"))
+
+
+@contextmanager
+def with_storage(valid: int | None = None) -> Iterator[tuple[SlowServer, SlowServer, RegistryStore]]:
+    """A registry that asks for a login and leads to a storage, which answers each signed address `valid` times."""
+    uses: dict[str, int] = {}
+
+    def stored(request: Request) -> Act:
+        uses[request.path] = uses.get(request.path, 0) + 1
+        return Act(status=403) if valid is not None and uses[request.path] > valid else Act()
+
+    with slow_server(BLOB, stored) as storage:
+
+        def leads(request: Request) -> Act:
+            if "Authorization" not in request.headers:
+                return Act(status=401, headers={"WWW-Authenticate": 'Basic realm="test"'})
+            return Act(status=307, headers={"Location": f"http://{storage.host}/signed?of={request.number}"})
+
+        with slow_server(BLOB, leads) as registry, real_time() as http:
+            store = RegistryStore(registry.host, http, login=LOGIN)
+            yield registry, storage, store
+            assert_free(http, store)
+
+
+def test_the_address_of_a_storage_is_used_again_and_gets_no_credential(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segments, "SEGMENT_BYTES", 1 << 20)  # so that each connection reads several
+    with with_storage() as (registry, storage, store):
+        assert same(read(store, registry))
+        assert storage.peak >= 3
+        assert len(in_parts(storage)) > len(in_parts(registry)), "not every part is asked for at the registry"
+        for request in storage.asked:
+            assert "Authorization" not in request.headers
+            assert not any("secret" in value for value in request.headers.values())
+
+
+@pytest.mark.parametrize("valid", [1, 2])
+def test_an_address_that_is_no_longer_valid_is_asked_for_again(valid: int) -> None:
+    with with_storage(valid) as (registry, storage, store):
+        assert same(read(store, registry))
+        refused = [request for request in storage.asked if "Authorization" in request.headers]
+        assert not refused
+        parts = {request.path for request in in_parts(storage)}
+        assert len(parts) >= 3, "the registry gave new addresses"
+
+
+def test_the_limit_on_the_rate_holds_for_all_connections_together() -> None:
+    limit = 40_000_000
+    with slow_server(BLOB, lambda _: Act()) as server, real_time(limits=RateLimits(whole=limit)) as http:
+        store = RegistryStore(server.host, http)
+        began_s = time.monotonic()
+        assert same(read(store, server))
+        assert time.monotonic() - began_s >= 0.8 * SIZE / limit, "it cannot come sooner"
+        assert len(server.asked) <= 40
+        assert_free(http, store)
+
+
+def test_an_interruption_in_the_middle_leaves_nothing_behind() -> None:
+    with slow_server(BLOB, lambda _: Act()) as server, real_time() as http:
+        store, got = RegistryStore(server.host, http), 0
+
+        def read_on() -> None:
+            nonlocal got
+            with store.open("a/b", server.descriptor) as chunks:
+                for chunk in chunks:
+                    got += len(chunk)
+                    if got >= SIZE // 2:
+                        time.sleep(0.2)  # bytes that have come already are not handed on either
+                        http.cancellation.cancel()
+
+        with pytest.raises(Interrupted):
+            read_on()
+        assert SIZE // 2 <= got < SIZE
+        assert server.peak >= 3, "several were reading"
+        assert_free(http, store)
+
+
+def test_a_huge_blob_and_many_small_ones_both_move() -> None:
+    """The blob of one server stands for the huge one, small parts of it for small blobs: level and slots are shared."""
+    with far_away(lambda _: Act(rate=6e6), slots_per_host=6) as (server, store):
+        ended: list[str] = []
+
+        def small() -> None:
+            for number in range(6):
+                at = number * 100_000
+                assert same(read(store, server, at, 100_000), BLOB[at : at + 100_000])
+                ended.append("small")
+
+        level = store._api.reading
+        with level.claim(4, lambda: None) as claim, store.open("a/b", server.descriptor) as chunks:
+            whole, others = [bytes(next(chunks))], threading.Thread(target=small)
+            while sum(map(len, whole)) < 4 << 20:
+                whole.append(bytes(next(chunks)))
+            claim.want(2)  # as a run does: the huge blob and a small one
+            others.start()
+            whole += [bytes(chunk) for chunk in chunks]
+            ended.append("huge")
+        others.join()
+        assert same(b"".join(whole))
+        assert ended.count("small") == 6
+        assert ended[0] == "small", "small ones do not wait for the end of the huge one"
+        assert server.peak <= 4 + 1, "the slots leave four; the server may still send to the first, which was closed"
+        assert len(in_parts(server)) > 6 + 1, "the huge one came on several connections"
+
+
+FEW = BLOB[: 10 << 20]
+ACTS = st.builds(
+    Act,
+    rate=st.sampled_from([4e6, 16e6, 64e6]),
+    pause_s=st.sampled_from([0.0, 0.0, 0.02, 0.2]),
+    cut=st.sampled_from([None, None, None, 0, 70_000, 900_000]),
+    shorter=st.sampled_from([0, 0, 0, 0, 1, 300_000]),
+    status=st.sampled_from([None, None, None, None, 429, 503]),
+)
+
+
+@given(acts=st.lists(ACTS, min_size=1, max_size=12), known=st.booleans())
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_whatever_is_late_or_breaks_the_bytes_are_right(acts: list[Act], known: bool) -> None:
+    def script(request: Request) -> Act:
+        if request.part is None or request.number >= 3 * len(acts):
+            return Act(rate=12e6)
+        return acts[request.number % len(acts)]
+
+    with far_away(script, FEW) as (server, store):
+        for power in ("ranges", "faster_in_parts") if known else ():
+            store.capabilities.learn(power, True)
+        assert server.descriptor == Descriptor("application/octet-stream", Digest.of(FEW), len(FEW))
+        assert same(read(store, server), FEW)
