@@ -39,7 +39,7 @@ def test_a_plan_as_a_table(shell: Shell, vendor: Registry, registry: Registry) -
     ran = shell("plan", *WORDS, "--source-registry", vendor.host, "--to", f"{registry.host}/table")
     assert ran.out.startswith(f"Plan: 2 images to {registry.host}, as table/…")
     assert "images:   2 new\n" in ran.out
-    assert "requests: source 5 so far, 5 to come; target 4 so far, 13 to come\n" in ran.out
+    assert "requests: source 5 so far, 5 to come; target 4 so far, at least 13 to come\n" in ran.out
     assert ran.err == ""
 
 

@@ -17,7 +17,7 @@ from tests.unit.registry.wire import Asked, Said, Wire, serving
 from transload.testing.images import image
 
 PATIENCE = ("--give-up-after", "2")
-COUNT = 6
+COUNT = 24  # more than the threads that take small blobs
 
 
 @contextlib.contextmanager
@@ -50,7 +50,7 @@ def references(registry: Registry) -> list[str]:
 def test_a_target_that_goes_away_ends_the_run_and_the_rest_is_not_tried(
     shell: Shell, registry: Registry, references: list[str]
 ) -> None:
-    with failing(registry, 40) as target:
+    with failing(registry, 4 * COUNT) as target:
         ran = shell("mirror", *references, "--to", f"{target.host}/gone", "--jobs", "1", *PATIENCE)
     assert ran.code == 5
     assert ", retrying (" in ran.err
@@ -63,7 +63,7 @@ def test_a_target_that_goes_away_ends_the_run_and_the_rest_is_not_tried(
 def test_programs_are_told_too(shell: Shell, registry: Registry, references: list[str], tmp_path: Path) -> None:
     report = tmp_path / "r.json"
     words = ("--jobs", "1", *PATIENCE, "--output", "json", "--report", report)
-    with failing(registry, 40) as target:
+    with failing(registry, 4 * COUNT) as target:
         ran = shell("mirror", *references, "--to", f"{target.host}/told", *words)
         host = target.host
     lines = [json.loads(line) for line in ran.out.splitlines()]
