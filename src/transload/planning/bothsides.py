@@ -134,7 +134,7 @@ class _Asking:
             finally:
                 with self._changed:
                     lane.busy -= 1
-                    self._changed.notify_all()
+                    self._changed.notify(self._threads * 2 if self._is_over else 1)
 
     def _next(self, cancellation: Cancellation) -> tuple[_Lane, Callable[[], None]] | None:
         with self._changed:
@@ -143,10 +143,14 @@ class _Asking:
                     if lane.waiting and lane.busy < self._threads:
                         lane.busy += 1
                         return lane, lane.waiting.popleft()
-                if not self._open and not self._to_target.waiting and not self._to_target.busy:
+                if self._is_over:
                     return None
                 self._changed.wait(_LOOK_S)
             return None
+
+    @property
+    def _is_over(self) -> bool:
+        return not (self._open or self._to_target.waiting or self._to_target.busy)
 
     # --- questions
 
@@ -160,7 +164,7 @@ class _Asking:
                 self._unsure[item.target.repository] -= 1
                 if not self._unsure[item.target.repository] and self._target.blobs_per_repository:
                     self._to_target.waiting.append(partial(self._ask_whether_fresh, item.target.repository))
-            self._changed.notify_all()
+            self._changed.notify(3)  # at most so many questions more
 
     def _is_eager_for(self, item: Item) -> bool:
         """Whether all is asked that a new image costs, before the source has said that it has it."""
@@ -173,7 +177,6 @@ class _Asking:
         with self._changed:
             self._surveyed[number] = surveyed
             self._open -= 1
-            self._changed.notify_all()
         if self._ahead is not None:
             self._ahead.surveyed(number, surveyed)
 

@@ -26,7 +26,6 @@ from transload.events import (
     RunStarted,
     StepDone,
     StepFailed,
-    StepStarted,
     ignore,
 )
 from transload.planning import BlobStep, ManifestStep, Plan, Step
@@ -43,7 +42,7 @@ from transload.transfer.journal import Journal
 from transload.transfer.lanes import SMALL, BodyLanes
 from transload.transfer.leftovers import drop, leftovers
 from transload.transfer.limits import NO_LIMITS, Limits, Paused
-from transload.transfer.motion import Motion
+from transload.transfer.motion import Motion, started
 from transload.transfer.naming import Naming, how_of
 from transload.transfer.outcome import Outcome
 from transload.transfer.troubles import Troubles
@@ -161,7 +160,8 @@ class _Engine:
         self._clock = clock
         self._agenda = agenda
         self._lanes = lanes
-        self._changed = threading.Condition()
+        lock = threading.RLock()
+        self._changed, self._lane_free = threading.Condition(lock), threading.Condition(lock)
         self._telling = threading.RLock()
         self._group: TaskGroup | None = None
         self._threads = self._idle = 0
@@ -181,10 +181,8 @@ class _Engine:
         left = self._agenda.open > 0
         interrupted = self._cancellation.cancelled and left
         self.tell(RunFinished(duration_s, interrupted))
-        underway = self._motion.underway
-        return Outcome(
-            self._images.outcomes, interrupted, duration_s, out_of_bytes=left and not interrupted, underway=underway
-        )
+        moving, spent = self._motion.underway, left and not interrupted
+        return Outcome(self._images.outcomes, interrupted, duration_s, out_of_bytes=spent, underway=moving)
 
     # --- threads
 
@@ -201,7 +199,7 @@ class _Engine:
                     self._has_read(steps[0])
         except BaseException as error:  # this thread's step will never be settled, so no thread may wait for it
             self._cancellation.cancel()
-            with self._changed:
+            with self._changed:  # who waits for a lane looks twice a second
                 self._changed.notify_all()
             if not isinstance(error, Interrupted):
                 raise
@@ -210,7 +208,7 @@ class _Engine:
         """Do one step, and settle it; a small blob may wait to be stored `together` with others."""
         try:
             if together:
-                self._start(step)
+                self.tell(started(step, self._plan))
             known = self._troubles.hopeless(step)
             if known is not None:
                 self._settle_failed(step, known, tried=False)
@@ -264,7 +262,7 @@ class _Engine:
         if self._gathering.one_reads and isinstance(step, BlobStep) and self._gathering.takes(step):
             with self._changed:
                 self._reading = False
-                self._changed.notify_all()
+                self._changed.notify()
 
     def _read(self, step: BlobStep) -> Gathered:
         started_s = self._clock.monotonic_s()
@@ -290,7 +288,7 @@ class _Engine:
         """Store manifests together; if that fails, each by itself, which may bring blobs that the target has lost."""
         started_s = self._clock.monotonic_s()
         for step in steps:
-            self._start(step)
+            self.tell(started(step, self._plan))
         try:
             self._gathering.name(steps, self._plan, self._images.of)
         except TransloadError:
@@ -301,12 +299,13 @@ class _Engine:
         self._settle_all([(step, how_of(step), 0, took_s) for step in steps])
 
     def _call_hands(self) -> None:
-        """There may be room for a further step: a waiting thread takes it, or a new one."""
+        """There may be room for a further step: a waiting thread takes it, or a new one, and calls the next itself."""
         with self._changed:
             self._lanes.tell_wanted(self._agenda)
-            if self._idle and self._agenda.is_ready:
-                self._changed.notify_all()
-            if self._idle or self._group is None or self._threads >= self._lanes.threads or not self._agenda.is_ready:
+            if not self._agenda.is_ready:
+                return
+            self._changed.notify()
+            if self._idle or self._group is None or self._threads >= self._lanes.threads:
                 return
             self._threads += 1
             try:
@@ -319,20 +318,21 @@ class _Engine:
         """The step's blob is about to move; one that has moved before, and gave up its lane, waits for another."""
         with self._changed:
             while not self._lanes.regain(step):
-                self._changed.wait(_LOOK_S)
+                self._lane_free.wait(_LOOK_S)
                 self._cancellation.check()
 
     def sent(self, step: BlobStep) -> None:
         """The last byte of the step's blob is on its way, so the next blob may begin to move."""
         with self._changed:
             if self._lanes.free(step):
+                self._lane_free.notify_all()
                 self._call_hands()
 
     def _put_back(self, step: Step) -> None:
         with self._changed:
             self._end(step)
             self._agenda.put_back(step)
-            self._changed.notify_all()
+            self._look_again()
 
     def _settle_all(self, done: list[tuple[Step, How, int, float]]) -> None:
         for step, how, size, duration_s in done:
@@ -341,7 +341,7 @@ class _Engine:
             for step, *_ in done:
                 self._end(step)
                 self._agenda.done(step)
-            self._changed.notify_all()
+            self._look_again()
         for step, *_ in done:
             self._images.reach(step, None)
 
@@ -351,20 +351,20 @@ class _Engine:
         with self._changed:
             self._end(step)
             lost = self._agenda.failed(step)
-            self._changed.notify_all()
+            self._look_again()
         for settled in (step, *lost):
             self._images.reach(settled, error, tried=tried)
+
+    def _look_again(self) -> None:
+        """Something ended. One waiting thread looks what is ready, for each would find the same; at the end, all do."""
+        self._lane_free.notify_all()
+        self._changed.notify(1 if self._agenda.open and not self._turns.are_over else self._threads)
 
     def _end(self, step: Step) -> None:
         self._lanes.end(step)
         self._turns.end(step)
 
     # --- one step
-
-    def _start(self, step: Step) -> None:
-        size = step.descriptor.size if isinstance(step, BlobStep) else len(self._plan.manifests[step.digest].raw)
-        subject = step.descriptor.digest if isinstance(step, BlobStep) else step.digest
-        self.tell(StepStarted(step.id, subject, step.label, size))
 
     def _do(self, step: Step) -> tuple[How, int, float]:
         started_s = self._clock.monotonic_s()

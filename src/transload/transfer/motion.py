@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from transload.events import Event, RunResumed, StepDone, StepFailed, StepMoved
+from transload.events import Event, RunResumed, StepDone, StepFailed, StepMoved, StepStarted
+from transload.planning import BlobStep, Plan, Step
 from transload.planning.plan import Share
 from transload.transfer.troubles import Troubles
 
@@ -29,3 +30,10 @@ class Motion:
     def underway(self) -> Share:
         """The blobs that are there in part, and their bytes."""
         return Share(len(self._positions), sum(self._positions.values()))
+
+
+def started(step: Step, plan: Plan) -> StepStarted:
+    """The event of a step that begins."""
+    if isinstance(step, BlobStep):
+        return StepStarted(step.id, step.descriptor.digest, step.label, step.descriptor.size)
+    return StepStarted(step.id, step.digest, step.label, len(plan.manifests[step.digest].raw))
