@@ -248,7 +248,10 @@ def test_it_pauses_in_the_middle_of_a_blob_and_goes_on_there() -> None:
     assert moved(recorder) == plan.copied.bytes
     at = recorder.events.index(recorder.of(RunPaused)[0])
     resumed = recorder.events.index(recorder.of(RunResumed)[0])
-    assert not [event for event in recorder.events[at:resumed] if isinstance(event, (StepMoved, ImageDone))]
+    meanwhile = recorder.events[at:resumed]
+    # A blob may begin at the moment of the pause, with no byte.
+    assert not [event for event in meanwhile if isinstance(event, StepMoved) and event.position]
+    assert not [event for event in meanwhile if isinstance(event, ImageDone)]
 
 
 def test_outside_its_hours_it_waits_until_it_is_cancelled() -> None:
