@@ -13,6 +13,7 @@ from tests.kills.scenes import SCENES, TOTAL
 
 MIB = 1 << 20
 ASKED = 5  # rounds for each signal that asks a run to end
+TOO_EARLY = 8 << 20  # of a slow blob, other connections read parts that are lost before those before them have come
 UNREAD = MIB + 256 * 1024  # of each blob, what waits in this process and the system on a line with others
 UNSTORED = 256 * 1024  # of each upload, what is between the line and the registry when the connection ends
 RATE = 30 * MIB  # bytes per second, so that little is on its way when the signal comes
@@ -40,14 +41,14 @@ def test_kill_9(
 def test_asked_to_end(
     rounds: Rounds, scene: str, number: int, pytestconfig: pytest.Config, record_property: Callable[..., None]
 ) -> None:
-    """At most a hundredth is sent again; what was read and could not be handed on any more is read again."""
+    """At most a hundredth is sent again; what was read and could not be handed on is read again, parts too."""
     seed: str = pytestconfig.getoption("seed", "1")
     for count in range(ASKED):
         passed = rounds.killed(scene, f"{seed}/{number}/{count}", number, rate=RATE)
         record_property("passed", passed.told | {"scene": f"{scene}, asked to end"})
         lost = scene.endswith("docker-registry")
         read_again = passed.begun if lost else (min(size, UNREAD) for size in passed.begun)
-        assert passed.fetched <= 1.01 * TOTAL + sum(read_again), passed
+        assert passed.fetched <= 1.01 * TOTAL + sum(read_again) + TOO_EARLY, passed
         sent_again = passed.halves if lost else (min(size, UNSTORED) for size in passed.halves)
         assert passed.received <= 1.01 * TOTAL + sum(sent_again), passed
 
