@@ -112,7 +112,8 @@ class _Asking:
             self._connect_ahead(sources, min(staff // 2, _CONNECTIONS))
         with TaskGroup(cancellation) as group:
             group.staff(staff, self._work, group.cancellation)
-        cut = any(isinstance(surveyed.error, Interrupted) for surveyed in self._surveyed.values())
+        failed = (surveyed.error for surveyed in self._surveyed.values())
+        cut = cancellation.cancelled and any(isinstance(error, Interrupted) for error in failed)
         if cut or len(self._surveyed) < len(self._items):
             raise Interrupted("interrupted")
         return Answers([self._surveyed[number] for number in range(len(self._items))], self._fresh)
