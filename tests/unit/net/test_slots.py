@@ -65,16 +65,18 @@ def test_a_thread_that_sends_a_body_gets_its_next_slot_at_once() -> None:
 
 
 READING: list[tuple[str, Lane]] = [("there", "read"), ("there", "small"), ("there", "read"), ("here", "write")]
+WITHIN: list[tuple[str, Lane]] = [("here", "read"), ("here", "small")]  # a copy in one registry opens its upload
 
 
-def test_a_thread_that_reads_a_body_waits_for_a_slot_to_send_it() -> None:
-    """But not for a small request to the same host, nor to read on elsewhere."""
+@pytest.mark.parametrize("lanes", [READING, WITHIN])
+def test_a_thread_that_reads_a_body_waits_for_a_slot_to_send_it(lanes: list[tuple[str, Lane]]) -> None:
+    """But not for a small request to another host that it reads from, nor to read on there."""
     slots, others, token = Slots(1), Slots(1), Cancellation()
     entered = threading.Event()
 
     def copy() -> None:
         with contextlib.ExitStack() as held:
-            for at, lane in READING:
+            for at, lane in lanes:
                 held.enter_context((others if at == "there" else slots).hold(lane, token))
             entered.set()
 
@@ -146,22 +148,6 @@ def test_waiting_ends_with_a_cancellation() -> None:
         token.cancel()
         thread.join()
     assert len(failures) == 1
-
-
-def test_with_one_slot_an_upload_begins_when_the_one_before_it_has_ended() -> None:
-    slots, token = Slots(1), Cancellation()
-    entered = threading.Event()
-
-    def copy() -> None:
-        with slots.hold("read", token), slots.hold("small", token):
-            entered.set()
-
-    with slots.hold("write", token):
-        thread = threading.Thread(target=copy)
-        thread.start()
-        assert not entered.wait(0.05)
-    assert entered.wait(60)
-    thread.join()
 
 
 def test_idle_connections_count_towards_the_room_for_one_more() -> None:

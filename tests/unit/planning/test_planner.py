@@ -287,6 +287,19 @@ def test_trouble_at_the_target_ends_the_planning_and_says_where() -> None:
     assert caught.value.side == "target"
 
 
+def test_a_question_that_is_cut_by_an_end_of_the_run_fails_no_image() -> None:
+    scene, cancellation = Scene(), Cancellation()
+    scene.publish(image("app"), "app:1")
+
+    def cut() -> Interrupted:
+        cancellation.cancel()
+        return Interrupted("interrupted")
+
+    scene.script(faults.fails("fetch", cut, times=9))
+    with pytest.raises(Interrupted):
+        make_plan(Request((item("app:1"),)), scene.sources, scene.target, cancellation=cancellation)
+
+
 def test_planning_can_be_interrupted() -> None:
     scene = Scene()
     scene.publish(ONE, "app:1")

@@ -65,7 +65,7 @@ class SlowServer:
         self.ending = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._server.daemon_threads = True
-        self._server.slow = self  # type: ignore[attr-defined]
+        self._server.slow = self  # type: ignore[attr-defined]  # of a server of ours
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     @property
@@ -95,13 +95,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         super().setup()
-        slow: SlowServer = self.server.slow  # type: ignore[attr-defined]
+        slow: SlowServer = self.server.slow  # type: ignore[attr-defined]  # of a server of ours
         with slow.lock:
             slow.connections += 1
             self.number = slow.connections
 
     def do_GET(self) -> None:  # noqa: N802 - its name there
-        slow: SlowServer = self.server.slow  # type: ignore[attr-defined]
+        slow: SlowServer = self.server.slow  # type: ignore[attr-defined]  # of a server of ours
         form = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range") or "")
         part = (int(form[1]), int(form[2]) + 1) if form else None
         with slow.lock:
