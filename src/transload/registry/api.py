@@ -123,6 +123,10 @@ class Api:
     def _with_login(self, request: HttpRequest, scopes: tuple[Scope, ...], long: bool) -> Reply:
         sent, sent_s = self._header(scopes, long), self.http.clock.monotonic_s()
         reply = self.http.ask(self._with(request, sent))
+        if request.lane == "small":
+            took_s = self.http.clock.monotonic_s() - sent_s
+            self.reading.heard(took_s)
+            self.writing.heard(took_s)
         if self.capabilities.single_post is None and reply.headers.get("Server") == "transload":
             self.capabilities.learn("single_post", True)  # few others take it, and they do not say so
         if reply.status == 401 and reply.origin == self.origin:

@@ -48,6 +48,11 @@ class Climb:
     _was_refused: bool = False
 
     @property
+    def is_new(self) -> bool:
+        """Whether nothing was measured yet."""
+        return not (self.useful or self._was_refused)
+
+    @property
     def patience(self) -> int:
         """How many times as long to measure: small steps after failures need more care than the first large ones."""
         return min(_PATIENCE, 1 + self._failures)

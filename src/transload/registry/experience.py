@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 _KEPT = 16
-GUESSED_RATE = 10e6
-"""Bytes a second of one connection, as long as nothing is known."""
-_GUESSED_LATENCY_S = 0.1
+_GUESSED_RATE, _GUESSED_WINDOW, _GUESSED_LATENCY_S = 10e6, 1 << 20, 0.1
+FAR_S = 0.1
+"""So late an answer comes only from far away, where the window of each connection limits it."""
+HELPS, NO_HELP = 1.5, 1.2
+"""Several connections that bring so many times what one does are of use, or of none."""
+_JUDGED_S, _JUDGED_ROUND_TRIPS = 1.5, 2
 
 
 class Experience:
-    """Bytes a second of one connection, and seconds until its answer begins: the last ones that were measured."""
+    """Bytes a second of one connection, and seconds until its answer begins: the last ones that were measured.
 
-    def __init__(self) -> None:
+    `nearest_s` gives the time of the fastest answer of any kind; None if there was none.
+    """
+
+    def __init__(self, nearest_s: Callable[[], float | None] = lambda: None) -> None:
+        self._nearest_s = nearest_s
         self.rates: deque[float] = deque(maxlen=_KEPT)
         self.latencies_s: deque[float] = deque(maxlen=_KEPT)
 
@@ -31,4 +39,14 @@ class Experience:
         from statistics import median
 
         known = tuple(self.latencies_s)
-        return median(known) if known else _GUESSED_LATENCY_S
+        return median(known) if known else self._nearest_s() or _GUESSED_LATENCY_S
+
+    @property
+    def expected_rate(self) -> float:
+        """The rate; as long as it is not known, what may be expected of one connection over such a line."""
+        return self.rate or min(_GUESSED_RATE, _GUESSED_WINDOW / max(1e-9, self.latency_s))
+
+    @property
+    def judged_s(self) -> float:
+        """Seconds after which it can be said what connections bring."""
+        return max(_JUDGED_S, _JUDGED_ROUND_TRIPS * self.latency_s)

@@ -18,7 +18,8 @@ from transload.clock import Clock
 from transload.registry.climbing import Climb
 from transload.values import define
 
-AT_FIRST = 8
+AT_FIRST, FAR_AT_FIRST = 8, 16
+_FAR_S = 0.1  # with answers so late, it would take long to find more
 _ROUND_TRIPS = 3
 _LEAST_S, _LONGEST_S = 0.1, 3.0  # of a measurement
 _PIECES = 2  # that each connection moves in a measurement, at least
@@ -93,6 +94,9 @@ class Level:
         """Connections that `take` gave."""
         self._claims: list[LevelClaim] = []
         self._window = _Window(clock.monotonic_s(), settles="up")
+        self._is_guess = not at_first
+        self.nearest_s: float | None = None
+        """Seconds until the fastest answer to a small request; None if there was none."""
         self._answers: deque[float] = deque(maxlen=_ANSWERS)
         self._best_s: float | None = None
         self._refused_s = float("-inf")
@@ -123,10 +127,15 @@ class Level:
             self._bodies += 1
             self._note_reached()
 
+    @property
+    def spare(self) -> int:
+        """How many more connections may be taken now."""
+        return max(0, self.at_a_time - self._expected)
+
     def take(self) -> bool:
         """One more connection for a body that has one. False if it must do without; else call `leave(taken=True)`."""
         with self._lock:
-            if self._expected >= self.at_a_time:
+            if not self.spare:
                 return False
             self._use()
             self.taken += 1
@@ -168,6 +177,13 @@ class Level:
         with self._lock:
             self._answers.append(after_s)
             self._best_s = after_s if self._best_s is None else min(self._best_s, after_s)
+
+    def heard(self, after_s: float) -> None:
+        """A small request was answered, so long after it was asked. Over a long wire, more bodies begin at a time."""
+        with self._lock:
+            self.nearest_s = after_s if self.nearest_s is None else min(self.nearest_s, after_s)
+            if self._is_guess and self._climb.is_new:
+                self._climb.level = min(self._most, FAR_AT_FIRST if self.nearest_s >= _FAR_S else AT_FIRST)
 
     def crowded(self) -> None:
         """The registry has too much to do (429, 503): fewer from now on."""

@@ -16,20 +16,21 @@ from transload.oci import Descriptor, Digest
 from transload.ports import Chunk
 from transload.registry.api import Api
 from transload.registry.download import Download
-from transload.registry.experience import GUESSED_RATE, Experience
+from transload.registry.experience import FAR_S, NO_HELP, Experience
 
 if TYPE_CHECKING:
     from transload.registry.together import Together
 
-LEAST_BYTES = 8 << 20
+LEAST_BYTES = 2 << 20
 """Of smaller blobs, or rests of blobs, none is read on several connections: other blobs are waiting."""
-_WINDOW_S, _FAR_WINDOW_S = 0.25, 0.1  # of waiting, which is measured at a time: nearby, one busy moment is no sign
-_FAR_S = 0.01
+_WINDOWS_S = ((FAR_S, 0.0), (0.01, 0.1), (0.0, 0.25))
+"""By the time until an answer: how much waiting is measured at a time. Nearby, one busy moment is no sign."""
 _FAST = 100e6  # bytes a second: what brings so much, no server slows down; it is a line of 1 Gbit/s
 _WAITS = 0.5  # share of the time that has to be waited for bytes
 _WORTH_S = 0.75  # that the rest takes on one connection …
 _ROUND_TRIPS = 6  # … and how many waits for an answer: there are three before others bring their first bytes
-_PARTS_FOLLOW = 3
+_OTHERS_COME, _PARTS_FOLLOW = 2, 3  # waits until others bring their first bytes: usually, and at most
+_DOUBTS = 3  # times that one connection is tried again in the middle of a blob, since several seemed no faster
 
 
 class Readings:
@@ -39,7 +40,7 @@ class Readings:
         self._api = api
         self._lock = threading.Lock()
         self._in_parts: dict[Digest, None] = {}
-        self.known = Experience()
+        self.known = Experience(lambda: api.reading.nearest_s)
 
     def of(self, repository: str, descriptor: Descriptor, offset: int, end: int) -> Download | Reading:
         """A reading of a blob from `offset` to before `end`."""
@@ -74,6 +75,9 @@ class Reading:
         self._download = self._rest()
         self._together: Together | None = None
         self._others_at = end
+        self._doubts = 0
+        self._several: float | None = None
+        """The bytes a second that several connections brought, if that seemed no faster than one."""
 
     def begin(self) -> None:
         """See `Download`."""
@@ -119,8 +123,8 @@ class Reading:
         """Bytes of the download, to its end or to where others have begun. Others begin if this one is slow."""
         clock = self._api.http.clock
         chunks, waited_s, began_s = self._download.chunks(), 0.0, clock.monotonic_s()
-        since, until = self._at, self._end
-        window_s = _FAR_WINDOW_S if self._known.latency_s >= _FAR_S else _WINDOW_S
+        since, until, first, first_s = self._at, self._end, self._at, began_s
+        window_s = next(window_s for least_s, window_s in _WINDOWS_S if self._known.latency_s >= least_s)
         while True:
             asked_s = clock.monotonic_s()
             chunk = next(chunks, None)
@@ -143,14 +147,26 @@ class Reading:
             self._at += len(chunk)
             yield chunk
             if self._together is None and waited_s >= window_s:
-                waits = waited_s > _WAITS * (clock.monotonic_s() - began_s)
-                until = self._measured((self._at - since) / waited_s) if waits else until
-                since, waited_s, began_s = self._at, 0.0, clock.monotonic_s()
+                now_s = clock.monotonic_s()
+                self._settle_doubt(self._at - first, now_s - first_s)
+                if waited_s > _WAITS * (now_s - began_s):
+                    brought = self._at - since
+                    until = self._measured(brought / waited_s, alone=brought / (now_s - began_s))
+                since, waited_s, began_s = self._at, 0.0, now_s
 
-    def _measured(self, rate: float) -> int:
+    def _measured(self, rate: float, *, alone: float) -> int:
         if rate < _FAST:
             self._known.rates.append(rate)
-        return self._spread(rate)
+        return self._spread(rate, alone)
+
+    def _settle_doubt(self, count: int, took_s: float) -> None:
+        """Several connections seemed no faster than one. See what one brings now: the line may have been busy."""
+        if self._several is None or took_s < self._known.judged_s:
+            return
+        self._tries = self._several > NO_HELP * count / took_s
+        self._several = None
+        if not self._tries:
+            self._api.capabilities.learn("faster_in_parts", False)
 
     def _begin_together(self) -> None:
         """Let others begin with the first request, where it is known that this is faster."""
@@ -158,18 +174,22 @@ class Reading:
         if capabilities.ranges and capabilities.faster_in_parts:
             self._api.reading.enter()  # for the one that is not under way yet, so that the others leave it a place
             try:
-                self._others_at = self._spread(self._known.rate)
+                self._others_at = self._spread(self._known.rate, at_once=True)
             finally:
                 self._api.reading.leave()
             self._download = self._rest(self._others_at)  # no more, so that its connection can be used again
 
-    def _spread(self, rate: float | None) -> int:
+    def _spread(self, rate: float | None, alone: float | None = None, *, at_once: bool = False) -> int:
         """Let others read what follows, if that is worth it and allowed. Returns where they begin; the end if not.
 
-        `rate` is what one connection brings, None if that is not known.
+        `rate` is what one connection brings, None if that is not known; `alone` with the time that it waited for us.
+        Others begin `at_once` with this one, or after it.
         """
-        latency_s, left, guess = self._known.latency_s, self._end - self._at, rate or GUESSED_RATE
-        begins = self._at + max(SEGMENT_LEAST_BYTES, int(_PARTS_FOLLOW * guess * latency_s))
+        latency_s, left, guess = self._known.latency_s, self._end - self._at, rate or self._known.expected_rate
+        share = left // (1 + max(1, self._api.reading.spare))
+        alone_s = 0.0 if at_once else _OTHERS_COME * latency_s
+        follows = min(share + guess * alone_s, _PARTS_FOLLOW * guess * latency_s)
+        begins = self._at + max(SEGMENT_LEAST_BYTES, int(follows))
         worth = left >= LEAST_BYTES and left / guess >= max(_WORTH_S, _ROUND_TRIPS * latency_s)
         limit = self._api.http.settings.limits.lowest
         if not (worth and self._tries and guess < _FAST) or (limit is not None and guess > limit / 2):
@@ -181,7 +201,7 @@ class Reading:
 
         self._together = Together(
             api=self._api, repository=self._repository, descriptor=self._descriptor, start=begins, end=self._end,
-            known=self._known, alone=rate,
+            known=self._known, alone=alone,
         )  # fmt: skip
         if self._together.staff():
             return begins
@@ -211,9 +231,10 @@ class Reading:
             yield chunk
             if not judged and (helps := together.helps) is not None:
                 judged = True
-                self._api.capabilities.learn("faster_in_parts", helps)
-                if not helps:
-                    self._tries = False
+                if helps:
+                    self._api.capabilities.learn("faster_in_parts", True)
+                elif self._doubts < _DOUBTS:
+                    self._tries, self._doubts, self._several = False, self._doubts + 1, together.rate
                     together.dissolve()
         self._tries &= not together.is_refused
         if self._at >= self._end:

@@ -3,7 +3,8 @@
 Invariants:
 1. the segments follow one another without a gap, from the next byte that is handed on to `frontier`;
 2. a byte is handed on once, and only when all before it were;
-3. a segment has one reader at a time, which adds bytes at its end; what it leaves over becomes a segment without one.
+3. a segment has one reader at a time, which adds bytes at its end; what it leaves over becomes a segment without one;
+   its end may come nearer while it is read, since another one took the second half.
 """
 
 from __future__ import annotations
@@ -124,6 +125,24 @@ class Segments:
         self.frontier = part.end
         self._queue.append(part)
         return part
+
+    def split(self, least: int, lead: int) -> Segment | None:
+        """The second half of the longest segment that is being read, for a reader that has nothing else to do.
+
+        None if less than `least` bytes of it are to come. The other reader goes on for `lead` bytes until this one
+        has its first; then both end together.
+        """
+        part = max((part for part in self._queue if part.claimed), key=lambda part: part.end - part.at, default=None)
+        if part is None or part.end - part.at < max(least, lead + 2):
+            return None
+        half = Segment(part.at + (part.end - part.at + lead) // 2, part.end, at=0, claimed=True)
+        half.at, part.end = half.start, half.start
+        self._queue.insert(self._queue.index(part) + 1, half)
+        return half
+
+    def longest(self) -> int:
+        """How many bytes are to come of the longest segment that is being read."""
+        return max((part.end - part.at for part in self._queue if part.claimed), default=0)
 
     def put_back(self, part: Segment) -> None:
         """The reader of a segment leaves it. What it lacks is read by another one, before anything new."""

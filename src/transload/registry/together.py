@@ -18,7 +18,7 @@ from transload.net.messages import Answer
 from transload.oci import Descriptor
 from transload.ports import Chunk
 from transload.registry.api import Api
-from transload.registry.experience import GUESSED_RATE, Experience
+from transload.registry.experience import HELPS, NO_HELP, Experience
 from transload.registry.parts import NoParts, Parts
 from transload.registry.room import BLOCK, ROOM, Room
 from transload.registry.segments import Block, Segment, Segments, segment_bytes
@@ -30,9 +30,8 @@ _PAUSE_S = 1.0  # a reader that finds no room for so long is not needed
 _LATE_S = 2.0  # a first byte that takes longer may never come
 _AGE_S = 0.5  # a shorter time is not enough to call a connection slow
 _TAKEN_OVER = 3  # times that one segment is taken from a slow connection
+_HALVED_S, _HALVED_ROUND_TRIPS = 0.5, 4
 _LEAST_ROUND_TRIPS = 1  # a segment that takes less is not worth a request
-_JUDGED_S, _JUDGED_ROUND_TRIPS = 1.5, 2
-_HELPS, _NO_HELP = 1.5, 1.2  # times as fast as one connection
 
 
 class _NotNeeded(Exception):
@@ -94,14 +93,22 @@ class Together:
     @property
     def helps(self) -> bool | None:
         """Whether several connections are clearly faster than one; None as long as that is not certain."""
-        alone, took_s = self._alone, self._api.http.clock.monotonic_s() - (self._first_s or float("inf"))
-        if alone is None or took_s < max(_JUDGED_S, _JUDGED_ROUND_TRIPS * self._known.latency_s):
+        alone, rate = self._alone, self.rate
+        if alone is None or self._took_s < self._known.judged_s:
             return None
-        rate = self._received / took_s
-        if rate > _HELPS * alone:
+        if rate > HELPS * alone:
             return True
         alone_there = self._api.reading.in_use <= len(self._readers)  # else others may take up the line
-        return False if alone_there and len(self._readers) > _HELPS and rate < _NO_HELP * alone else None
+        return False if alone_there and len(self._readers) > HELPS and rate < NO_HELP * alone else None
+
+    @property
+    def rate(self) -> float:
+        """The bytes a second that have come since the first ones did."""
+        return self._received / max(1e-9, self._took_s)
+
+    @property
+    def _took_s(self) -> float:
+        return 0.0 if self._first_s is None else self._api.http.clock.monotonic_s() - self._first_s
 
     def staff(self) -> bool:
         """Start as many readers as are of use and allowed. False if there is none."""
@@ -155,14 +162,24 @@ class Together:
     @property
     def _wanted(self) -> int:
         """How many readers are of use for what is left, within the limit on the rate. Pure but for what is known."""
-        rate, latency_s = self._known.rate or GUESSED_RATE, self._known.latency_s
-        if not self._segments.can_claim(self._ahead):
-            return 0
-        worth = int(self._segments.left / max(1.0, rate * latency_s, BLOCK)) + sum(
-            reader.part is not None for reader in self._readers
-        )
+        rate, latency_s = self._known.expected_rate, self._known.latency_s
+        worth = sum(reader.part is not None for reader in self._readers)
+        if self._segments.can_claim(self._ahead):
+            worth += int(self._segments.left / max(1.0, rate * latency_s, BLOCK))
+        elif self._all_begun:
+            worth += self._segments.longest() >= self._worth_halving
         limit = self._api.http.settings.limits.lowest
         return worth if limit is None else min(worth, max(1, int(limit // rate)))
+
+    @property
+    def _all_begun(self) -> bool:
+        return self._segments.frontier >= self._segments.end
+
+    @property
+    def _worth_halving(self) -> int:
+        """How many bytes must be to come of a segment, so that a second connection to it is of use."""
+        long_s = _HALVED_S + _HALVED_ROUND_TRIPS * self._known.latency_s
+        return max(int(self._known.expected_rate * long_s), 4 * BLOCK)  # what has just come must lie in the first half
 
     @property
     def _ahead(self) -> int:
@@ -239,15 +256,17 @@ class Together:
         with self._changed:
             while not (self._ends or self.is_refused):
                 count = len(self._readers)
-                rate, latency_s = self._known.rate or GUESSED_RATE, self._known.latency_s
+                rate, latency_s = self._known.expected_rate, self._known.latency_s
                 length = segment_bytes(self._room.share, count, rate=rate, latency_s=latency_s)
                 least = int(min(length, max(SEGMENT_LEAST_BYTES, _LEAST_ROUND_TRIPS * rate * latency_s)))
                 reader.part = self._segments.claim(length, self._ahead, count, least)
+                if reader.part is None and self._all_begun:
+                    reader.part = self._segments.split(self._worth_halving, int(2 * rate * latency_s))
                 if reader.part is not None:
                     reader.from_byte, reader.asked_s, reader.first_s = reader.part.at, 0.0, None
                     reader.token = Cancellation.within(self._group.cancellation)
                     return reader.part
-                if self._segments.frontier >= self._segments.end or clock.monotonic_s() >= until_s:
+                if self._all_begun or clock.monotonic_s() >= until_s:
                     return None
                 self._changed.wait(_LOOK_S)
         return None

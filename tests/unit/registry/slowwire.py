@@ -23,10 +23,12 @@ PIECE = 64 << 10
 class Act:
     """How one request is answered. `cut`: hang up after so many bytes; `shift`: another part than was asked for.
 
-    `pause_s`: before the head; `stops_at`: send no more after so many bytes, and keep the connection.
+    `pause_s`: before the head; `burst`: so many bytes come at once; `stops_at`: send no more after so many bytes, and
+    keep the connection.
     """
 
     rate: float = 16e6
+    burst: int = 0
     status: int | None = None
     headers: Mapping[str, str] = field(factory=dict)
     ranged: bool = True
@@ -155,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.close_connection = True
                 return
             self.wfile.write(body[at : at + PIECE])
-            slow.ending.wait(max(0.0, began_s + (at + PIECE) / act.rate - time.monotonic()))
+            slow.ending.wait(max(0.0, began_s + max(0, at + PIECE - act.burst) / act.rate - time.monotonic()))
 
     def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - its name there
         """Nobody reads it."""

@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.registry.lines import Line, Simulated, SimulatedClock, simulated
 from transload.registry.capabilities import Capabilities
-from transload.registry.level import AT_FIRST, Level
+from transload.registry.level import AT_FIRST, FAR_AT_FIRST, Level
 
 NOISES = [(noise, seed) for noise in (0.0, 0.3) for seed in (1, 2, 3)]
 
@@ -113,6 +113,17 @@ def test_what_is_remembered_is_where_it_starts_and_what_is_found_is_told() -> No
     assert level.at_a_time == 12
     Simulated(Line(), level, clock).run(1)
     assert found[-1] == 14
+
+
+def test_over_a_long_wire_more_bodies_begin_at_a_time() -> None:
+    level = Level(SimulatedClock(), 20)
+    level.heard(0.6)
+    assert level.at_a_time == FAR_AT_FIRST
+    level.heard(0.02)
+    assert level.at_a_time == AT_FIRST, "the first answer was late for another reason"
+    known = Level(SimulatedClock(), 20, at_first=5)
+    known.heard(0.6)
+    assert known.at_a_time == 5, "what was found by an earlier run counts more"
 
 
 def test_without_enough_bodies_nothing_is_learnt() -> None:

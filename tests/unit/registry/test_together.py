@@ -12,6 +12,7 @@ import pytest
 from tests.unit.registry.slowwire import Act, Request, Script, SlowServer, real_time, slow_server
 from transload.errors import ServerTrouble, SizeMismatch
 from transload.net.http import Http
+from transload.registry import segments
 from transload.registry.room import ROOM
 from transload.registry.store import RegistryStore
 from transload.testing.layers import noise
@@ -110,6 +111,22 @@ def test_a_part_of_a_blob_is_read_so_too(offset: int, length: int | None) -> Non
         end = SIZE if length is None else offset + length
         assert same(read(store, server, offset, length), BLOB[offset:end])
         assert server.peak >= 3
+
+
+def test_several_connections_that_seemed_no_faster_are_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first connection is fast for a moment. So several seem slower, until one has shown what it really brings."""
+
+    def script(request: Request) -> Act:
+        return Act(rate=4e5) if request.part else Act(rate=4e5, burst=4 << 20)
+
+    monkeypatch.setattr(segments, "SEGMENT_BYTES", 1 << 20)
+    with far_away(script) as (server, store):
+        assert same(read(store, server))
+        parts = sorted(request.part for request in in_parts(server) if request.part)
+        alone = [(start, end) for start, end in parts if end == SIZE and SIZE - start > 4 << 20]
+        assert len(alone) == 1, "one connection was tried again in the middle"
+        assert len([part for part in parts if part > alone[0]]) >= 3, "and then several again"
+        assert store.capabilities.faster_in_parts is not False
 
 
 LIES = {
