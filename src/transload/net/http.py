@@ -136,7 +136,7 @@ class Http:
     def connect_ahead(self, origin: Origin) -> None:
         """Open one more connection for a request that is to come. If that fails, the request will say why.
 
-        Nothing is opened behind a proxy: urllib3 makes tunnels for requests only. Raises `TooManyRequests`.
+        Nothing is opened behind a proxy: urllib3 makes tunnels for requests only. Raises `NoSlot`.
         """
         if self._proxy(origin) is not None:
             return
@@ -209,7 +209,7 @@ class Http:
         origin = Origin.of(url)
         host, kind, cancellation = self._host(origin), _kind(request), self._cancellation(request)
         with ExitStack() as held:
-            held.enter_context(host.slots.hold(request.lane, cancellation, queues=request.queues))
+            held.enter_context(host.slots.hold(request.lane, cancellation, give_way=request.give_way))
             flight = held.enter_context(self._watch.flight(host.patience, kind, cancellation))
             flight.ends_early = request.ends_early
             round_ = host.backoff.wait(cancellation)

@@ -62,7 +62,8 @@ class HttpRequest:
     the copy, whose limit on the rate counts then. With `ends_early`, a body without a length ends by itself when the
     run is cancelled, so that the request is complete. `asked` counts the requests of the store that asks; `gauge` is
     told of the answers. `cancellation` ends this request alone (see `Http.cut`); it lies within that of the `Http`.
-    `queues`: whether it waits while too many other requests are under way; if not, it fails then.
+    With `give_way`, it fails while too many other requests are under way, rather than wait; and this is called when a
+    small request needs its slot (see `Slots.hold`).
     """
 
     method: str
@@ -80,7 +81,7 @@ class HttpRequest:
     ends_early: bool = field(default=False, kw_only=True)
     asked: Asked | None = field(default=None, repr=False, eq=False, kw_only=True)
     gauge: Gauge | None = field(default=None, repr=False, kw_only=True)
-    queues: bool = field(default=True, kw_only=True)
+    give_way: Callable[[], None] | None = field(default=None, kw_only=True, repr=False, eq=False)
     cancellation: Cancellation | None = field(default=None, kw_only=True, repr=False, eq=False)
 
 

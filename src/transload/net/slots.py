@@ -1,15 +1,17 @@
 """How many requests may be under way at one host: fewer after the host asked to slow down, and slowly more again.
 
-A small request waits behind bodies only where few requests are allowed. A thread that sends a body never waits: the
-bytes that it sends may come from a request that it has to repeat. So whoever holds a slot for sending gets on, and all
-waiting ends.
+A small request waits behind bodies only where few requests are allowed. An extra connection to a blob that has one may
+use the slots that are kept for small requests, and gives way as soon as one of them needs it.
+
+A thread that sends a body never waits: the bytes that it sends may come from a request that it has to repeat. So
+whoever holds a slot for sending gets on, and all waiting ends.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
@@ -45,17 +47,21 @@ def for_bodies(slots: int) -> int:
     return max(min(slots, _MANY), slots // 2) - min(RESERVED, slots - 1)
 
 
-def admits(lane: Lane, busy: Busyness, slots: int) -> bool:
-    """Whether one more request of this kind may begin.
+def admits(lane: Lane, busy: Busyness, slots: int, *, extra: bool = False) -> bool:
+    """Whether one more request of this kind may begin; `extra` if it gives way to small ones.
 
     Reads and writes have separate limits: a copy within one registry holds one of each, and with a common limit all
     copies could wait for one another.
     """
-    kept = min(RESERVED, slots - 1)
     if lane == "small":
-        return busy.small < max(kept, slots - max(busy.read, busy.write))
+        kept, bodies = min(RESERVED, slots - 1), max(busy.read, busy.write)
+        return busy.small < max(kept if bodies <= slots - kept else 0, slots - bodies)
     bodies = busy.read if lane == "read" else busy.write
-    return bodies < for_bodies(slots) and bodies + busy.small < slots
+    return bodies < (slots if extra else for_bodies(slots)) and bodies + busy.small < slots
+
+
+class NoSlot(TooManyRequests):
+    """A request that must not wait found no slot."""
 
 
 class Slots:
@@ -67,21 +73,36 @@ class Slots:
         self.at_a_time = slots
         """How many requests may be under way now."""
         self._busy = Busyness()
+        self._extras: list[Callable[[], None]] = []
         self._changed = threading.Condition()
 
     @contextmanager
-    def hold(self, lane: Lane, cancellation: Cancellation, *, queues: bool = True) -> Iterator[None]:
-        """Wait for a slot, and hold it for the block. Raises `Interrupted`; `TooManyRequests` if it must not wait."""
+    def hold(
+        self, lane: Lane, cancellation: Cancellation, *, queues: bool = True, give_way: Callable[[], None] | None = None
+    ) -> Iterator[None]:
+        """Wait for a slot, and hold it for the block. Raises `Interrupted`; `NoSlot` if it must not wait.
+
+        Who can `give_way` does not wait, may have a slot that is kept for small requests, and is called when one of
+        them needs it.
+        """
         held, mine = _HELD[threading.get_ident()], (self, lane)
         follows = self.most == 1 and lane == "small" and bool(held) and all(kind == "read" for _, kind in held)
         free = not follows and _never_waits(held, self, lane)
         with self._changed:
-            while not (free or admits(lane, self._busy, self.at_a_time) or (follows and self._is_free_beside_reads())):
+            while not (
+                free
+                or admits(lane, self._busy, self.at_a_time, extra=give_way is not None)
+                or (follows and self._is_free_beside_reads())
+            ):
                 cancellation.check()
-                if not queues:
-                    raise TooManyRequests("no more requests may be under way now")
+                if not queues or give_way is not None:
+                    raise NoSlot("no more requests may be under way now")
+                if lane == "small" and self._extras:
+                    self._extras.pop()()
                 self._changed.wait(_LOOK_S)
             setattr(self._busy, lane, getattr(self._busy, lane) + 1)
+            if give_way is not None:
+                self._extras.append(give_way)
         held.append(mine)
         try:
             yield
@@ -89,6 +110,8 @@ class Slots:
             held.remove(mine)
             with self._changed:
                 setattr(self._busy, lane, getattr(self._busy, lane) - 1)
+                if give_way in self._extras:
+                    self._extras.remove(give_way)
                 self._changed.notify_all()
 
     def _is_free_beside_reads(self) -> bool:

@@ -15,6 +15,7 @@ from transload.login import Login
 from transload.net.address import Origin
 from transload.net.http import Http
 from transload.net.messages import Answer, HttpRequest, Reply
+from transload.net.slots import RESERVED
 from transload.net.traffic import Asked
 from transload.oci import Digest
 from transload.oci.reference import check_registry, check_repository
@@ -65,7 +66,9 @@ class Api:
         self._has_login = has_login
         self._expected: dict[str, Scopes] = {}
         most, before = http.settings.slots_for_bodies, capabilities.at_a_time
-        self.reading = Level(http.clock, most, before("reads"), capabilities.reads_well)
+        self.reading = Level(
+            http.clock, most, before("reads"), capabilities.reads_well, beyond=min(RESERVED, http.settings.slots - most)
+        )
         self.writing = Level(http.clock, most, before("writes"), capabilities.writes_well)
 
     @property

@@ -8,6 +8,7 @@ What all of them carry is measured over several round trips, while as many are i
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ _DRAWN_OUT = 8  # times as long as usual, until there are so many pieces
 _FULL = 0.8  # share of the pieces that come while enough bodies are there
 _ANSWERS = 5  # odd, so that one of them is the median
 _LATE, _LATE_S = 4.0, 0.5  # times, and seconds, beyond the best answer
+_NEEDED_S = 5.0  # after a small request has needed a connection, others will
 _AT_ONCE_S = 1.0  # refusals within this time count as one
 
 
@@ -79,13 +81,22 @@ class Level:
     """How many bodies move at a time: `at_a_time` now, never more than `most`. Safe for threads; nothing here waits.
 
     `found` is told which number was found to be useful. It starts with `at_first`, such as an earlier run found.
+    Where even `most` is useful, so many extra connections may go `beyond` it as long as nothing else needs them.
     """
 
     def __init__(
-        self, clock: Clock, most: int, at_first: int | None = None, found: Callable[[int], None] = _nothing
+        self,
+        clock: Clock,
+        most: int,
+        at_first: int | None = None,
+        found: Callable[[int], None] = _nothing,
+        *,
+        beyond: int = 0,
     ) -> None:
         self._clock = clock
         self._most = max(1, most)
+        self._beyond = beyond
+        self._needed_s = float("-inf")
         self._climb = Climb(level=min(at_first or AT_FIRST, self._most))
         self._found = found
         self._lock = threading.Lock()
@@ -109,8 +120,11 @@ class Level:
     @property
     def most(self) -> int:
         """How many may move at most: what the host leaves for bodies, and what the runs that use it allow."""
-        asked = sum(claim.most for claim in self._claims)
-        return min(self._most, asked) if asked else self._most
+        return int(min(self._most, self._asked))
+
+    @property
+    def _asked(self) -> float:
+        return sum(claim.most for claim in self._claims) or math.inf
 
     @property
     def in_use(self) -> int:
@@ -130,7 +144,17 @@ class Level:
     @property
     def spare(self) -> int:
         """How many more connections may be taken now."""
-        return max(0, self.at_a_time - self._expected)
+        return max(0, self._with_extra - self._expected)
+
+    @property
+    def _with_extra(self) -> int:
+        """How many may be in use, with connections beyond those for bodies."""
+        at_a_time, needed = self.at_a_time, self._clock.monotonic_s() - self._needed_s < _NEEDED_S
+        return at_a_time if needed or at_a_time < self._most else int(min(self._most + self._beyond, self._asked))
+
+    def gave_way(self) -> None:
+        """A connection beyond those for bodies was needed for a small request; more will be, so none is taken."""
+        self._needed_s = self._clock.monotonic_s()
 
     def take(self) -> bool:
         """One more connection for a body that has one. False if it must do without; else call `leave(taken=True)`."""
@@ -156,7 +180,7 @@ class Level:
     @property
     def gives_way(self) -> bool:
         """Whether an extra connection should end soon, because bodies wait for it or fewer should be in use now."""
-        return self.taken > 0 and self._expected > self.at_a_time
+        return self.taken > 0 and self._expected > self._with_extra
 
     def moved(self, count: int) -> None:
         """So many bytes of bodies came, or went."""

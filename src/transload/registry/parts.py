@@ -6,7 +6,7 @@ is used for some seconds. The storage never gets a credential. If it refuses, th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from transload.errors import ServerTrouble, TooManyRequests, TransloadError
@@ -39,16 +39,17 @@ class Parts:
         self._reuses = True
 
     @contextmanager
-    def open(self, start: int, end: int, token: Cancellation) -> Iterator[Answer]:
+    def open(self, start: int, end: int, token: Cancellation, give_way: Callable[[], None]) -> Iterator[Answer]:
         """The answer whose body is the part from `start` on, to before `end` or less far. It is asked for once.
 
+        `give_way` is called when its connection is needed for something else; `token` ends it.
         Raises `NoParts`, and errors after which another request may succeed.
         """
         storage = self._storage
         if storage is not None and storage[1] > self._api.http.clock.monotonic_s():
             answered = False
             try:
-                with self._asked(self._request(storage[0], start, end, token)) as answer:
+                with self._asked(self._request(storage[0], start, end, token, give_way)) as answer:
                     self._check(answer, start, end)
                     answered = True
                     yield answer
@@ -58,7 +59,7 @@ class Parts:
                     raise
                 self._reuses, self._storage = False, None
         url = self._api.blob_url(self._repository, self._descriptor.digest)
-        with self._asked(self._request(url, start, end, token)) as answer:
+        with self._asked(self._request(url, start, end, token, give_way)) as answer:
             self._check(answer, start, end)
             if not self.is_confirmed:
                 self._api.capabilities.learn("ranges", True)
@@ -70,7 +71,9 @@ class Parts:
     def _asked(self, request: HttpRequest) -> AbstractContextManager[Answer]:
         return self._api.stream(request, pull(self._repository))
 
-    def _request(self, url: str, start: int, end: int, token: Cancellation) -> HttpRequest:
+    def _request(
+        self, url: str, start: int, end: int, token: Cancellation, give_way: Callable[[], None]
+    ) -> HttpRequest:
         headers = {"Accept-Encoding": "identity", "Range": closed_range(start, end)}
         return HttpRequest(
             "GET",
@@ -80,7 +83,7 @@ class Parts:
             headers=headers,
             lane="read",
             retried=False,
-            queues=False,
+            give_way=give_way,
             registry=self._api.origin,
             cancellation=token,
         )

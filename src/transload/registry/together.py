@@ -11,10 +11,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 
 from transload.errors import Interrupted, TransloadError, Truncated
 from transload.limits import SEGMENT_LEAST_BYTES
 from transload.net.messages import Answer
+from transload.net.slots import NoSlot
 from transload.oci import Descriptor
 from transload.ports import Chunk
 from transload.registry.api import Api
@@ -48,6 +50,7 @@ class _Reader:
     from_byte: int = 0
     asked_s: float = 0.0
     first_s: float | None = None
+    gives_way: bool = False
 
 
 class Together:
@@ -280,8 +283,8 @@ class Together:
             self._ask(reader, part, token)
             goes_on = part.is_whole
         except Interrupted:  # the whole reading ends, or another connection takes this segment over
-            goes_on = not self._group.cancellation.cancelled
-        except _NotNeeded:
+            goes_on = not (self._group.cancellation.cancelled or reader.gives_way)
+        except (_NotNeeded, NoSlot):
             pass
         except NoParts:
             self._api.capabilities.learn("ranges", False)
@@ -301,13 +304,20 @@ class Together:
     def _ask(self, reader: _Reader, part: Segment, token: Cancellation) -> None:
         clock = self._api.http.clock
         reader.asked_s = clock.monotonic_s()
-        with self._parts.open(part.at, part.end, token) as answer:
+        with self._parts.open(part.at, part.end, token, partial(self._give_way, reader)) as answer:
             self._take(answer, reader, part)
         took_s = clock.monotonic_s() - (reader.first_s or reader.asked_s)
         if took_s > 0 and part.at - reader.from_byte >= BLOCK:
             self._known.rates.append((part.at - reader.from_byte) / took_s)
         if not part.is_whole:
             raise Truncated(f"{self._parts.doing}: a part of it ended early")
+
+    def _give_way(self, reader: _Reader) -> None:
+        """A small request needs the connection now."""
+        reader.gives_way = True
+        self._api.reading.gave_way()
+        if reader.token is not None:
+            self._api.http.cut(reader.token)
 
     def _take(self, answer: Answer, reader: _Reader, part: Segment) -> None:
         clock = self._api.http.clock

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from transload.errors import Interrupted
-from transload.net.slots import Busyness, Lane, Slots, admits
+from transload.net.slots import Busyness, Lane, NoSlot, Slots, admits
 from transload.threads import Cancellation
 
 
@@ -42,8 +44,8 @@ def test_few_slots_still_let_everybody_through(slots: int) -> None:
 
 
 @pytest.mark.parametrize("slots", range(1, 40))
-@pytest.mark.parametrize("body", ["read", "write"])
-def test_in_one_direction_there_are_never_more_than_the_slots(slots: int, body: Lane) -> None:
+@pytest.mark.parametrize(("body", "extra"), [("read", False), ("write", False), ("read", True)])
+def test_in_one_direction_there_are_never_more_than_the_slots(slots: int, body: Lane, extra: bool) -> None:
     """Whatever comes in whichever order: a walk through all that may be under way."""
     reached, waiting = {(0, 0)}, [(0, 0)]
     while waiting:
@@ -51,11 +53,11 @@ def test_in_one_direction_there_are_never_more_than_the_slots(slots: int, body: 
         busy = Busyness(small, **{body: bodies})
         following: dict[Lane, tuple[int, int]] = {"small": (small + 1, bodies), body: (small, bodies + 1)}
         for lane, state in following.items():
-            if admits(lane, busy, slots) and state not in reached:
+            if admits(lane, busy, slots, extra=extra) and state not in reached:
                 reached.add(state)
                 waiting.append(state)
     assert max(map(sum, reached)) == slots
-    assert max(bodies for _, bodies in reached) == max(1, min(slots - 2, 14), slots // 2 - 2)
+    assert max(bodies for _, bodies in reached) == (slots if extra else max(1, min(slots - 2, 14), slots // 2 - 2))
 
 
 def test_a_thread_that_sends_a_body_gets_its_next_slot_at_once() -> None:
@@ -113,6 +115,46 @@ def test_what_is_under_way_is_halved_not_what_would_be_allowed() -> None:
     with slots.hold("read", token), slots.hold("write", token), slots.hold("small", token):
         slots.halve()
     assert slots.at_a_time == 1
+
+
+@contextlib.contextmanager
+def held_elsewhere(slots: Slots, lane: Lane, ends: threading.Event, **options: Any) -> Iterator[None]:
+    """Another thread has a slot, until `ends` or the end of the block."""
+    began = threading.Event()
+
+    def hold() -> None:
+        with slots.hold(lane, Cancellation(), **options):
+            began.set()
+            ends.wait(60)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    try:
+        assert began.wait(60)
+        yield
+    finally:
+        ends.set()
+        thread.join()
+
+
+def test_an_extra_connection_uses_what_is_kept_for_small_requests_and_gives_way_to_them() -> None:
+    slots, asked, ends, never = Slots(4), list[str](), threading.Event(), threading.Event()
+
+    def give_way() -> None:
+        asked.append("give way")
+        ends.set()
+
+    with (
+        held_elsewhere(slots, "read", never),
+        held_elsewhere(slots, "read", never),
+        held_elsewhere(slots, "small", never),
+        held_elsewhere(slots, "read", ends, give_way=give_way),
+    ):
+        with pytest.raises(NoSlot), slots.hold("read", Cancellation(), give_way=give_way):
+            pass
+        assert asked == []
+        with slots.hold("small", Cancellation()):
+            assert asked == ["give way"]
 
 
 def test_another_thread_waits_until_the_slot_is_free() -> None:

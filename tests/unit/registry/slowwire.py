@@ -124,6 +124,8 @@ class _Handler(BaseHTTPRequestHandler):
             with slow.lock:
                 slow.moving -= 1
 
+    do_HEAD = do_GET  # noqa: N815 - its name there; only refusals, which have no body
+
     def _answer(self, slow: SlowServer, act: Act, part: tuple[int, int] | None) -> None:
         size = len(slow.blob)
         start, end = part if part and act.ranged else (0, size)

@@ -165,6 +165,24 @@ def test_what_a_run_allows_is_never_exceeded_not_even_by_extra_connections() -> 
     assert level.most == 14
 
 
+def test_beyond_the_most_there_are_extra_connections_until_they_are_needed_elsewhere() -> None:
+    clock = SimulatedClock()
+    level = Level(clock, 4, beyond=2)
+    level.enter()
+    assert [level.take() for _ in range(6)] == [True] * 5 + [False]
+    assert not level.gives_way
+    level.gave_way()
+    assert level.gives_way
+    level.leave(taken=True)
+    level.leave(taken=True)
+    assert not level.gives_way
+    assert not level.take()
+    clock.now_s += 6
+    assert level.take()
+    with level.claim(3, lambda: None):
+        assert level.gives_way, "what a run allows counts for them too"
+
+
 def test_a_run_is_told_when_there_is_room() -> None:
     told = list[str]()
     level = Level(SimulatedClock(), 14)
