@@ -9,6 +9,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from io import FileIO
+from itertools import chain, repeat
 from pathlib import Path
 from typing import IO
 
@@ -21,6 +22,8 @@ PLAIN = PATIENT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 CHUNK_BYTES = 1 << 20
 """How many bytes of a file are read at a time."""
+
+_FIRST_BYTES = (8 << 10, 64 << 10)  # most manifests have less than the first, and a run keeps thousands of them
 
 _OWN = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")
 _KINDS = {
@@ -71,7 +74,9 @@ def read_file(path: Path, count: int) -> bytes:
 def read_up_to(file: IO[bytes], count: int) -> bytes:
     """The next `count` bytes, fewer at the end. It uses memory only for bytes that are there."""
     pieces = []
-    while count > 0 and (piece := file.read(min(count, CHUNK_BYTES))):
+    # Python gives back what a short file leaves of a buffer, but the C library may not: the first ones are small.
+    sizes = chain(_FIRST_BYTES, repeat(CHUNK_BYTES))
+    while count > 0 and (piece := file.read(min(count, next(sizes)))):
         pieces.append(piece)
         count -= len(piece)
     return b"".join(pieces)

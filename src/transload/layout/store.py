@@ -33,13 +33,14 @@ from transload.layout.blobs import Blobs
 from transload.layout.deleting import LayoutDeletes
 from transload.layout.doubts import Doubts
 from transload.layout.gathering import LayoutGathers
+from transload.layout.indexfile import IndexFile
 from transload.layout.ingest import LayoutIngest, ingesting, sweep
 from transload.layout.names import LayoutNames
 from transload.layout.pruning import LayoutPrunes
 from transload.layout.space import check_space
 from transload.layout.spools import LayoutSpools
 from transload.layout.unused import absent_folders, take_away
-from transload.limits import INDEX_BYTES, MANIFEST_BYTES, SMALL_JSON_BYTES
+from transload.limits import MANIFEST_BYTES, SMALL_JSON_BYTES
 from transload.locks import awaited
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.imagelayout import INDEX, MARKER, VERSION, LayoutIndex, check_marker
@@ -69,7 +70,8 @@ class LayoutStore:
         self.locator = f"oci:{self.root}"
         self._clock = clock
         self._patience_s = patience_s
-        self._index_path = self.root / INDEX
+        self._index_file = IndexFile(self.root, clock)
+        self._index, self._replace = self._index_file.read, self._index_file.replace
         self._folder = Folder(self.root)
         self._own = self._folder.inner(_OWN)
         self._may_create = create
@@ -98,7 +100,6 @@ class LayoutStore:
         )
         self._turn = threading.Lock()
         self._prepared = False
-        self._seen = (b"", LayoutIndex.empty())
 
     @property
     def refers(self) -> ListedReferrers:
@@ -270,12 +271,6 @@ class LayoutStore:
                 ingest.write([content[ingest.offset :]])
                 ingest.commit()
 
-    def _replace(self, changed: LayoutIndex) -> None:
-        raw = changed.encode()
-        with local_errors("writing", self._index_path):
-            replace_file(self._index_path, raw)
-        self._seen = (raw, changed)
-
     # --- the folder
 
     @contextmanager
@@ -286,7 +281,7 @@ class LayoutStore:
         """
         self._prepare()
         if not self._turn.acquire(timeout=self._patience_s):
-            raise Busy(f"another thread is changing {self._index_path}", subject=str(self._index_path))
+            raise Busy(f"another thread is changing {self._index_file.path}", subject=str(self._index_file.path))
         try:
             with awaited(self._own, "lock", self._clock, self._patience_s) as held:
                 with local_errors("cleaning", self.root):
@@ -315,7 +310,7 @@ class LayoutStore:
                 raise LocalError(f"{self.root} is not a folder", subject=str(self.root))
             absent = absent_folders(self.root)
             self.root.mkdir(parents=True, exist_ok=True)
-            if (self.root / MARKER).exists() and self._index_path.exists():
+            if (self.root / MARKER).exists() and self._index_file.path.exists():
                 return
             present = {path.name for path in self.root.iterdir() if not path.name.startswith(_UNFINISHED)}
             if present - {MARKER, INDEX, _OWN, "blobs"}:
@@ -325,8 +320,8 @@ class LayoutStore:
             self._own.make()
             with awaited(self._own, "lock", self._clock, self._patience_s):
                 self._folder.inner("blobs", "sha256").make()
-                if not self._index_path.exists():
-                    replace_file(self._index_path, LayoutIndex.empty().encode())
+                if not self._index_file.path.exists():
+                    replace_file(self._index_file.path, LayoutIndex.empty().encode())
                 # Last, so that a folder with the marker always has the other files.
                 replace_file(self.root / MARKER, json.dumps({"imageLayoutVersion": VERSION}).encode())
             self._made = absent
@@ -346,19 +341,6 @@ class LayoutStore:
                     f"{self.root} is not an OCI layout: it has no file {MARKER}", subject=str(self.root)
                 ) from error
         check_marker(raw, layout=str(self.root), marker=str(marker), subject=str(marker))
-
-    def _index(self) -> LayoutIndex:
-        """The current `index.json`. It is parsed again only if its bytes changed; its time and size may mislead."""
-        with local_errors("reading", self._index_path):
-            try:
-                raw = read_file(self._index_path, INDEX_BYTES + 1)
-            except FileNotFoundError as error:
-                raise NotFound(f"{self.locator} has no {INDEX}", subject=self.locator) from error
-        known, index = self._seen
-        if raw != known:
-            index = LayoutIndex.parse(raw)
-            self._seen = (raw, index)
-        return index
 
     def _listed(self, name: Name) -> Descriptor:
         descriptor = self._index().names.get(Name(name.repository, name.tag))

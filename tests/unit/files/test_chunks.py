@@ -1,11 +1,12 @@
 """Reading a file in chunks."""
 
+import io
 from pathlib import Path
 
 import pytest
 
 from transload.errors import LocalError, Truncated
-from transload.files import CHUNK_BYTES, chunks_of, exactly, open_file
+from transload.files import CHUNK_BYTES, chunks_of, exactly, open_file, read_up_to
 
 CONTENT = bytes(range(251)) * (2 * CHUNK_BYTES // 251 + 1)
 
@@ -45,3 +46,19 @@ def test_a_file_that_is_too_short_is_told_behind_its_last_byte(path: Path) -> No
 def test_what_the_system_says_against_reading_is_told_with_the_path(path: Path) -> None:
     with path.open("ab", buffering=0) as unreadable, pytest.raises(LocalError, match="reading .*/file: "):
         list(chunks_of(unreadable, path))
+
+
+def test_a_short_file_is_not_read_into_a_large_buffer(path: Path) -> None:
+    """A buffer of a megabyte for each of thousands of manifests left gaps in the memory that nothing else filled."""
+    asked: list[int] = []
+
+    class _Watched(io.FileIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            asked.append(-1 if size is None else size)
+            return super().read(size)
+
+    with _Watched(path) as file:
+        assert read_up_to(file, len(CONTENT) - 1) == CONTENT[:-1]
+    assert asked[0] <= 16 << 10
+    assert max(asked) <= CHUNK_BYTES
+    assert len(asked) <= 6, "and a large one is not read in small pieces"

@@ -1,0 +1,104 @@
+"""A large `index.json` is not read again for every name, and no change of another program is overlooked."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from transload.layout import LayoutStore
+from transload.layout.indexfile import SETTLED_S
+from transload.oci import Name
+from transload.testing.images import fill, image
+
+
+class _Clock:
+    """Time that passes when the test says so."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def monotonic_s(self) -> float:
+        return self.now_s
+
+    def wall_s(self) -> float:
+        return self.now_s
+
+    def sleep_s(self, seconds: float, wake: threading.Event | None = None) -> None:
+        self.now_s += seconds
+
+
+def _layout(folder: Path, images: int = 60) -> Path:
+    store = LayoutStore(folder, create=True)
+    for number in range(images):
+        fill(store, image(f"app{number}", layers=(10,)), f"app{number}", "v1")
+    return folder
+
+
+def _settled(folder: Path, clock: _Clock) -> LayoutStore:
+    """A store that has seen for long enough that its index does not change."""
+    store = LayoutStore(folder, clock=clock)
+    for _ in range(3):
+        store.resolve(Name("app1", "v1"))
+        clock.now_s += SETTLED_S
+    return store
+
+
+def _bytes_read() -> int:
+    fields = Path("/proc/thread-self/io").read_text().split()
+    return int(fields[fields.index("rchar:") + 1])
+
+
+@pytest.mark.skipif(not Path("/proc/thread-self/io").exists(), reason="only Linux counts the bytes that are read")
+def test_names_do_not_each_read_the_whole_index(tmp_path: Path) -> None:
+    folder = _layout(tmp_path / "layout")
+    store = _settled(folder, _Clock())
+    before = _bytes_read()
+    for number in range(60):
+        store.resolve(Name(f"app{number}", "v1"))
+    assert _bytes_read() - before < (folder / "index.json").stat().st_size
+
+
+def test_an_index_that_was_just_read_is_read_again(tmp_path: Path) -> None:
+    """Two changes within one step of the file system's clock have the same time."""
+    folder = _layout(tmp_path / "layout", 2)
+    index, store = folder / "index.json", LayoutStore(folder, clock=_Clock())
+    assert sorted(store.repositories()) == ["app0", "app1"]
+    assert sorted(store.repositories()) == ["app0", "app1"]
+    status = index.stat()
+    with index.open("r+b") as file:
+        content = file.read()
+        file.seek(0)
+        file.write(content.replace(b"app0", b"appX"))
+    os.utime(index, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert sorted(store.repositories()) == ["app1", "appX"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the bytes are read each time there")
+def test_a_change_in_place_with_the_old_time_and_size_is_seen(tmp_path: Path) -> None:
+    folder = _layout(tmp_path / "layout", 2)
+    index, store = folder / "index.json", _settled(folder, _Clock())
+    status = index.stat()
+    with index.open("r+b") as file:
+        content = file.read()
+        file.seek(0)
+        file.write(content.replace(b"app0", b"appX"))
+    os.utime(index, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert sorted(store.repositories()) == ["app1", "appX"]
+
+
+def test_an_index_that_another_process_replaced_is_seen(tmp_path: Path) -> None:
+    folder = _layout(tmp_path / "layout", 2)
+    store = _settled(folder, _Clock())
+    other = LayoutStore(folder)
+    fill(other, image("new", layers=(10,)), "new", "v1")
+    assert sorted(store.repositories()) == ["app0", "app1", "new"]
+
+
+def test_an_own_change_is_seen_at_once(tmp_path: Path) -> None:
+    store = _settled(_layout(tmp_path / "layout", 2), _Clock())
+    fill(store, image("new", layers=(10,)), "new", "v1")
+    assert sorted(store.repositories()) == ["app0", "app1", "new"]
