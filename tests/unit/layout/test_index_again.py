@@ -72,9 +72,9 @@ def test_an_index_that_was_just_read_is_read_again(tmp_path: Path) -> None:
     with index.open("r+b") as file:
         content = file.read()
         file.seek(0)
-        file.write(content.replace(b"app0", b"appX"))
+        file.write(content.replace(b"app0", b"appx"))
     os.utime(index, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert sorted(store.repositories()) == ["app1", "appX"]
+    assert sorted(store.repositories()) == ["app1", "appx"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the bytes are read each time there")
@@ -85,9 +85,9 @@ def test_a_change_in_place_with_the_old_time_and_size_is_seen(tmp_path: Path) ->
     with index.open("r+b") as file:
         content = file.read()
         file.seek(0)
-        file.write(content.replace(b"app0", b"appX"))
+        file.write(content.replace(b"app0", b"appx"))
     os.utime(index, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert sorted(store.repositories()) == ["app1", "appX"]
+    assert sorted(store.repositories()) == ["app1", "appx"]
 
 
 def test_an_index_that_another_process_replaced_is_seen(tmp_path: Path) -> None:
