@@ -70,7 +70,11 @@ class Resolves(Protocol):
 
 
 class Reads(Protocol):
-    """Reads content by its descriptor."""
+    """Reads content by its descriptor.
+
+    A store may have a method `ends_readings`: whether all work is to end, so that each reading raises `Interrupted` by
+    itself, as soon as it has handed on what had arrived.
+    """
 
     def exists(self, repository: str, descriptor: Descriptor) -> bool:
         """Whether the repository holds this blob or manifest, with this size if the store knows sizes."""

@@ -331,24 +331,20 @@ class Http:
         if body is None:
             return None
         if not isinstance(body, bytes):
-            return self._counted(origin.netloc, meter.pieces(body) if meter else body, flight, request.ends_early)
+            return self._counted(origin.netloc, meter.pieces(body) if meter else body, flight)
         if meter:
             return self._counted(origin.netloc, meter.pieces([body]), flight)
         self.traffic.sent(origin.netloc, len(body))
         return body
 
-    def _counted(
-        self, netloc: str, chunks: Iterable[Chunk], flight: Flight, ends_early: bool = False
-    ) -> Iterator[Chunk]:
+    def _counted(self, netloc: str, chunks: Iterable[Chunk], flight: Flight) -> Iterator[Chunk]:
         try:
             flight.pause()  # the time that the source takes is not the host's
             for chunk in chunks:
                 flight.resume()
-                yield chunk  # also when all is to end: the other side can keep it
+                yield chunk  # also when all is to end, as long as there are any: the other side can keep it
                 flight.pause()
                 self.traffic.sent(netloc, len(chunk))
-                if not ends_early:
-                    self.cancellation.check()
             flight.resume()
         except Exception as error:  # an error of the source; `_sent` unwraps it
             raise _SourceFailed(error) from error

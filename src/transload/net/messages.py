@@ -139,11 +139,13 @@ class Answer:
         self._flight = flight
         self._meter = meter
 
-    def chunks(self, size: int = CHUNK) -> Iterator[Chunk]:
+    def chunks(self, size: int = CHUNK, check: Callable[[], None] | None = None) -> Iterator[Chunk]:
         """The body as it comes from the wire, in pieces of at most `size` bytes, which may be views of one buffer.
 
-        Raises what `Http` raises, also in the middle of the body.
+        Raises what `Http` raises, also in the middle of the body. After each piece, `check` may raise `Interrupted`;
+        without it, that is done as soon as the request is cancelled.
         """
+        check = check or self._cancellation.check
         size = min(size, _FRAME) if getattr(self._response, "chunked", False) else size
         size = min(size, self._meter.piece) if self._meter else size
         read = partial(next, self._response.stream(size, decode_content=False), None)
@@ -154,7 +156,7 @@ class Answer:
                     break
                 self._received(len(chunk))
                 yield chunk  # also when all is to end: what has arrived can be kept
-                self._cancellation.check()
+                check()
             self._landed()
         except Exception as error:  # `_translate` knows foreign errors; all others pass
             translated = self._translate(error)

@@ -8,7 +8,7 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 from transload.errors import ServerTrouble, SizeMismatch, TransloadError, Truncated
@@ -26,10 +26,23 @@ _WHOLE_AGAIN = 2
 
 
 class Download:
-    """One reading of a blob, from `offset` to before `end`: `begin`, then `chunks`; always `close`."""
+    """One reading of a blob, from `offset` to before `end`: `begin`, then `chunks`; always `close`.
 
-    def __init__(self, *, api: Api, repository: str, descriptor: Descriptor, offset: int, end: int) -> None:
+    `check` is called after each piece, and raises `Interrupted` when the reading should end.
+    """
+
+    def __init__(
+        self,
+        *,
+        api: Api,
+        repository: str,
+        descriptor: Descriptor,
+        offset: int,
+        end: int,
+        check: Callable[[], None] | None = None,
+    ) -> None:
         self._api = api
+        self._check = check
         self._repository = repository
         self._descriptor = descriptor
         self._at = offset
@@ -87,7 +100,7 @@ class Download:
     def _streamed(self) -> Iterator[Chunk]:
         if self._answer is None:
             raise ServerTrouble(f"{self._doing}: nothing was asked for")
-        for chunk in self._answer.chunks():
+        for chunk in self._answer.chunks(check=self._check):
             self._api.reading.moved(len(chunk))
             piece = chunk
             if self._skip:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from transload.limits import READ_IN_PARTS, SEGMENT_LEAST_BYTES
+from transload.net.messages import CHUNK
 from transload.oci import Descriptor, Digest
 from transload.ports import Chunk
 from transload.registry.api import Api
@@ -30,6 +31,7 @@ _WAITS = 0.5  # share of the time that has to be waited for bytes
 _WORTH_S = 0.75  # that the rest takes on one connection …
 _ROUND_TRIPS = 6  # … and how many waits for an answer: there are three before others bring their first bytes
 _OTHERS_COME, _PARTS_FOLLOW = 2, 3  # waits until others bring their first bytes: usually, and at most
+_WHOLE_S = 0.25  # a piece that takes longer is handed on before it is whole (`net.connection`)
 _DOUBTS = 3  # times that one connection is tried again in the middle of a blob, since several seemed no faster
 
 
@@ -72,12 +74,13 @@ class Reading:
         self._at = offset
         self._end = end
         self._tries = True
-        self._download = self._rest()
         self._together: Together | None = None
         self._others_at = end
         self._doubts = 0
         self._several: float | None = None
         """The bytes a second that several connections brought, if that seemed no faster than one."""
+        self._until = end
+        self._download = self._rest()
 
     def begin(self) -> None:
         """See `Download`."""
@@ -115,7 +118,16 @@ class Reading:
             descriptor=self._descriptor,
             offset=self._at,
             end=self._end if end is None else end,
+            check=self._check,
         )
+
+    def _check(self) -> None:
+        """Raise `Interrupted` if the run is to end, unless others have brought what follows soon."""
+        cancellation = self._api.http.cancellation
+        if cancellation.cancelled and not (
+            self._together and self._together.waits_for(min(self._until, self._others_at) - self._at)
+        ):
+            cancellation.check()
 
     # --- on one connection
 
@@ -123,7 +135,7 @@ class Reading:
         """Bytes of the download, to its end or to where others have begun. Others begin if this one is slow."""
         clock = self._api.http.clock
         chunks, waited_s, began_s = self._download.chunks(), 0.0, clock.monotonic_s()
-        since, until, first, first_s = self._at, self._end, self._at, began_s
+        since, self._until, first, first_s = self._at, self._end, self._at, began_s
         window_s = next(window_s for least_s, window_s in _WINDOWS_S if self._known.latency_s >= least_s)
         while True:
             asked_s = clock.monotonic_s()
@@ -134,15 +146,15 @@ class Reading:
                 return
             now_s = clock.monotonic_s()
             waited_s += now_s - asked_s
-            if len(chunk) >= until - self._at and until < self._end:
-                chunk, rest = memoryview(chunk)[: until - self._at], memoryview(chunk)[until - self._at :]
+            if len(chunk) >= self._until - self._at and self._until < self._end:
+                chunk, rest = memoryview(chunk)[: self._until - self._at], memoryview(chunk)[self._until - self._at :]
                 if len(chunk):
                     self._at += len(chunk)
                     yield chunk
                 if self._goes_on():
                     self._download.close()
                     return
-                chunk, until = rest, self._end
+                chunk, self._until = rest, self._end
                 since, waited_s, began_s = self._at, 0.0, clock.monotonic_s()
             self._at += len(chunk)
             yield chunk
@@ -151,7 +163,7 @@ class Reading:
                 self._settle_doubt(self._at - first, now_s - first_s)
                 if waited_s > _WAITS * (now_s - began_s):
                     brought = self._at - since
-                    until = self._measured(brought / waited_s, alone=brought / (now_s - began_s))
+                    self._until = self._measured(brought / waited_s, alone=brought / (now_s - began_s))
                 since, waited_s, began_s = self._at, 0.0, now_s
 
     def _measured(self, rate: float, *, alone: float) -> int:
@@ -189,7 +201,7 @@ class Reading:
         share = left // (1 + max(1, self._api.reading.spare))
         alone_s = 0.0 if at_once else _OTHERS_COME * latency_s
         follows = min(share + guess * alone_s, _PARTS_FOLLOW * guess * latency_s)
-        begins = self._at + max(SEGMENT_LEAST_BYTES, int(follows))
+        begins = self._at + _to_a_chunk(max(SEGMENT_LEAST_BYTES, int(follows)), guess)
         worth = left >= LEAST_BYTES and left / guess >= max(_WORTH_S, _ROUND_TRIPS * latency_s)
         limit = self._api.http.settings.limits.lowest
         if not (worth and self._tries and guess < _FAST) or (limit is not None and guess > limit / 2):
@@ -240,3 +252,8 @@ class Reading:
         if self._at >= self._end:
             self._readings.came_in_parts(self._descriptor.digest)
         self._give_up()
+
+
+def _to_a_chunk(ahead: int, rate: float) -> int:
+    """Where others begin, so many bytes ahead: if pieces come whole, at the end of one: the rest is lost."""
+    return -(-ahead // CHUNK) * CHUNK if rate * _WHOLE_S >= CHUNK else ahead

@@ -168,6 +168,25 @@ class Segments:
             self._queue.popleft()
         return None
 
+    def worth_waiting_for(self, seconds: float, rate: float, *, before: int = 0) -> int | None:
+        """Up to where to read on for so many seconds before all ends: to the last gap that closes by then, and keeps
+        bytes behind it that came early. None if that is nowhere.
+
+        `rate` is that of each connection in bytes a second; `before` is how many bytes the first segment waits for.
+        """
+        worth, kept, is_gap = None, 0, before > 0
+        if before > rate * seconds:
+            return None
+        for part in self._queue:
+            if is_gap and part.blocks:
+                kept += sum(block.used for block in part.blocks)
+                worth = part.start if kept >= BLOCK else worth
+            rest = part.end - part.at
+            if rest and (not part.claimed or rest > rate * seconds):
+                break
+            is_gap = is_gap or rest > 0
+        return worth
+
     def stop_here(self) -> None:
         """Begin no new segment; those that have begun are read to their ends."""
         self.end = self.frontier

@@ -233,6 +233,10 @@ class RegistryStore:
 
     # --- Reads
 
+    def ends_readings(self) -> bool:
+        """Whether all work is to end, so that each reading raises `Interrupted` when it has given what had arrived."""
+        return self._api.http.cancellation.cancelled
+
     def exists(self, repository: str, descriptor: Descriptor) -> bool:
         """Whether the repository holds this blob or manifest, with this size if the registry states sizes.
 

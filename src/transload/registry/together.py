@@ -3,7 +3,8 @@
 Invariants:
 1. what is handed on came with the `Content-Range` that was asked for, of a blob of the promised size;
 2. no reader is needed: each may end at any time, and what it lacks is read by others, or by the caller afterwards;
-3. a reader that waits for room ends after a moment. So those that hold connections never wait for one another.
+3. a reader that waits for room ends after a moment. So those that hold connections never wait for one another;
+4. when the run is to end, bytes that came early are handed on if the gaps before them close within a moment.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from transload.oci import Descriptor
 from transload.ports import Chunk
 from transload.registry.api import Api
 from transload.registry.experience import HELPS, NO_HELP, Experience
+from transload.registry.parting import Parting
 from transload.registry.parts import NoParts, Parts
 from transload.registry.room import BLOCK, ROOM, Room
 from transload.registry.segments import Block, Segment, Segments, segment_bytes
@@ -54,7 +56,7 @@ class _Reader:
 
 
 class Together:
-    """Reads the bytes of a blob from `start` to before `end`; always `close`. It may stop early (see `position`).
+    """Reads the bytes of a blob from `start` to before `end`; always `close`. It may stop early.
 
     `alone` is how many bytes a second one connection brought; None if that was not measured.
     """
@@ -77,6 +79,8 @@ class Together:
         self._received = 0
         self._lent: Block | None = None
         self._ends = False
+        self._parting = Parting(api.http.clock, api.http.cancellation)
+        self._before = 1  # bytes that have to come on another connection first; how many matters only at the end
         self.is_refused = False
         """Whether it has sent something else, so that it gets one stream."""
         self._held = ExitStack()
@@ -87,11 +91,6 @@ class Together:
         self._held.callback(self._stop)
 
     # --- for the caller
-
-    @property
-    def position(self) -> int:
-        """The next byte that was not handed on."""
-        return self._segments.position
 
     @property
     def helps(self) -> bool | None:
@@ -127,28 +126,29 @@ class Together:
         clock = self._api.http.clock
         until_s = clock.monotonic_s() + max(_LATE_S, 4 * self._known.latency_s)
         with self._changed:
-            while (
-                clock.monotonic_s() < until_s and not self._parts.is_confirmed and not self.is_refused and self._readers
-            ):
-                self._group.cancellation.check()
+            while self._readers and clock.monotonic_s() < until_s:
+                if self._parts.is_confirmed or self.is_refused or self._parting.is_asked:
+                    break
                 self._changed.wait(_LOOK_S)
         return self._parts.is_confirmed and not self.is_refused
 
     def chunks(self) -> Iterator[Chunk]:
         """The bytes in order, to the end or to where this stops. A piece is good until the next one is asked for."""
         while True:
-            self._group.cancellation.check()
             with self._changed:
+                self._before = 0
                 self._give_back()
-                block = self._segments.next_block()
+                block = self._lent = self._segments.next_block()
                 if block is None and (self._segments.position >= self._segments.end or self._is_over()):
                     return
+                if self._parting.is_asked:
+                    self._parting.check(goes_on=block is not None or (self._worth or 0) > self._segments.position)
                 if block is None:
                     self._changed.wait(_LOOK_S)
             if block is None:
-                self._look()
+                if not self._parting.is_asked:
+                    self._look()
                 continue
-            self._lent = block
             yield memoryview(block.memory)[: block.used]
 
     def dissolve(self) -> None:
@@ -159,6 +159,28 @@ class Together:
     def close(self) -> None:
         """End all readers. Raises what is wrong with one of them, if that is a bug."""
         self._held.close()
+
+    # --- when the run is to end
+
+    def waits_for(self, before: int) -> bool:
+        """Whether it keeps what came early that so many bytes still come on another connection, although all ends."""
+        with self._changed:
+            self._before = before
+            return self._worth is not None
+
+    @property
+    def _worth(self) -> int | None:
+        """Up to where readers go on then (see `Segments.worth_waiting_for`)."""
+        rate = self._known.expected_rate if self._first_s is None else self.rate / max(1, len(self._readers))
+        return self._segments.worth_waiting_for(self._parting.left_s, rate, before=self._before)
+
+    def _check_part(self, part: Segment) -> None:
+        """Raise `Interrupted` if the reader of this segment should end."""
+        if self._ends or self._parting.is_asked:
+            with self._changed:
+                worth = None if self._ends else self._worth
+            if worth is None or part.start >= worth:
+                raise Interrupted("interrupted")
 
     # --- looking after the readers
 
@@ -257,7 +279,7 @@ class Together:
         clock = self._api.http.clock
         until_s = clock.monotonic_s() + _PAUSE_S
         with self._changed:
-            while not (self._ends or self.is_refused):
+            while not (self._ends or self.is_refused or self._parting.is_asked):
                 count = len(self._readers)
                 rate, latency_s = self._known.expected_rate, self._known.latency_s
                 length = segment_bytes(self._room.share, count, rate=rate, latency_s=latency_s)
@@ -324,7 +346,7 @@ class Together:
         self._known.latencies_s.append(clock.monotonic_s() - reader.asked_s)
         reader.first_s = clock.monotonic_s()
         self._first_s = self._first_s or reader.first_s
-        for piece in answer.chunks(BLOCK):
+        for piece in answer.chunks(BLOCK, partial(self._check_part, part)):
             self._api.reading.moved(len(piece))
             self._moved_s = clock.monotonic_s()
             self._received += len(piece)  # of several threads; a judgement needs no exact sum
@@ -350,7 +372,7 @@ class Together:
             block = self._room.take(beyond=is_next)
             if block is None:
                 self._room.await_block(_LOOK_S)
-                self._group.cancellation.check()
+                self._check_part(part)
                 if clock.monotonic_s() >= until_s:
                     raise _NotNeeded
 

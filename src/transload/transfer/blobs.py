@@ -47,6 +47,8 @@ Passed = Callable[[Iterable[Chunk]], Iterator[Chunk]]
 
 
 Begin = Callable[[], AbstractContextManager[Ingest]]
+EndsReadings = Callable[[], bool]
+"""See `transload.ports.Reads`."""
 
 
 class Opens(Protocol):
@@ -94,6 +96,11 @@ def _note_nothing(step: BlobStep) -> None:
 
 def _note_none(step: BlobStep) -> None:
     """For callers that count no lanes."""
+
+
+def _ends_none() -> bool:
+    """For stores whose readings are ended here."""
+    return False
 
 
 def _may_always(step: BlobStep, length: int) -> None:
@@ -221,11 +228,12 @@ class Placing:
 
     def _attempt(self, step: BlobStep, origin: BlobOrigin, advance: Advance, begin: Begin) -> None:
         blob = step.descriptor
+        ends: EndsReadings = getattr(origin.store, "ends_readings", _ends_none)
 
         def watched(chunks: Iterable[Chunk], position: int, when_read: Callable[[], None]) -> Iterator[Chunk]:
             with at_side(origin.side):
                 handed = self.pace(chunks) if self.pace else chunks
-                for piece in paced(handed, self.clock, self.cancellation):
+                for piece in paced(handed, self.clock, self.cancellation, ends):
                     self.may_move(step, len(piece))
                     if position + len(piece) >= blob.size:
                         self.intend(step)
@@ -276,11 +284,14 @@ _MENDED_BY = defaultdict(
 )
 
 
-def paced(chunks: Iterable[Chunk], clock: Clock, cancellation: Cancellation) -> Iterator[Chunk]:
+def paced(
+    chunks: Iterable[Chunk], clock: Clock, cancellation: Cancellation, ends_readings: EndsReadings = _ends_none
+) -> Iterator[Chunk]:
     """The same bytes in pieces that are soon sent, so that progress can be shown.
 
     A slow line takes half a minute for a whole chunk; on a fast line, more pieces would cost time. When the run is to
-    end, the rest of a chunk is still handed on, since it has arrived and can be kept; unless that takes long.
+    end, the rest of a chunk is still handed on, since it has arrived and can be kept; unless that takes long. So is all
+    that a reading still gives that ends by itself.
     """
     size = _PIECE_BYTES
     for chunk in chunks:
@@ -290,7 +301,7 @@ def paced(chunks: Iterable[Chunk], clock: Clock, cancellation: Cancellation) -> 
             began_s = clock.monotonic_s()
             yield piece
             took_s = clock.monotonic_s() - began_s
-            if took_s > _SLOW_S or not rest:
+            if took_s > _SLOW_S or not (rest or ends_readings()):
                 cancellation.check()
             if took_s > _SLOW_S:
                 size = max(len(piece) // 2, _PIECE_LEAST_BYTES)

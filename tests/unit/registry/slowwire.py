@@ -56,13 +56,13 @@ Script = Callable[[Request], Act]
 
 
 class SlowServer:
-    """Serves `blob` by a script; `asked` keeps the requests, `peak` how many bodies moved at a time."""
+    """Serves `blob` by a script; `asked` keeps the requests, `peak` the most bodies at a time, `sent` the bytes."""
 
     def __init__(self, blob: bytes, script: Script) -> None:
         self.blob = blob
         self.script = script
         self.asked: list[Request] = []
-        self.connections = self.moving = self.peak = 0
+        self.connections = self.moving = self.peak = self.sent = 0
         self.lock = threading.Lock()
         self.ending = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
@@ -158,7 +158,10 @@ class _Handler(BaseHTTPRequestHandler):
                 slow.ending.wait(30)
                 self.close_connection = True
                 return
-            self.wfile.write(body[at : at + PIECE])
+            piece = body[at : at + PIECE]
+            self.wfile.write(piece)
+            with slow.lock:
+                slow.sent += len(piece)
             slow.ending.wait(max(0.0, began_s + max(0, at + PIECE - act.burst) / act.rate - time.monotonic()))
 
     def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - its name there

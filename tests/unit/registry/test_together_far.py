@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from tests.unit.registry.slowwire import Act, Request, SlowServer, real_time, slow_server
 from tests.unit.registry.test_together import BLOB, SIZE, assert_free, far_away, in_parts, read, same
-from transload.errors import Interrupted
 from transload.login import Login, Secret
 from transload.net.rates import RateLimits
 from transload.oci import Descriptor, Digest
@@ -74,26 +73,6 @@ def test_the_limit_on_the_rate_holds_for_all_connections_together() -> None:
         assert same(read(store, server))
         assert time.monotonic() - began_s >= 0.8 * SIZE / limit, "it cannot come sooner"
         assert len(server.asked) <= 40
-        assert_free(http, store)
-
-
-def test_an_interruption_in_the_middle_leaves_nothing_behind() -> None:
-    with slow_server(BLOB, lambda _: Act()) as server, real_time() as http:
-        store, got = RegistryStore(server.host, http), 0
-
-        def read_on() -> None:
-            nonlocal got
-            with store.open("a/b", server.descriptor) as chunks:
-                for chunk in chunks:
-                    got += len(chunk)
-                    if got >= SIZE // 2:
-                        time.sleep(0.2)  # bytes that have come already are not handed on either
-                        http.cancellation.cancel()
-
-        with pytest.raises(Interrupted):
-            read_on()
-        assert SIZE // 2 <= got < SIZE
-        assert server.peak >= 3, "several were reading"
         assert_free(http, store)
 
 

@@ -52,3 +52,10 @@ def test_when_all_is_to_end_what_has_arrived_is_handed_on_if_that_is_quick(swift
     with pytest.raises(Interrupted):
         hand_on()
     assert handed == handed_on
+
+
+def test_what_a_reading_that_ends_by_itself_still_gives_is_handed_on() -> None:
+    cancellation = Cancellation()
+    cancellation.cancel()
+    pieces = paced([bytes(MIB), bytes(MIB)], HastyClock(), cancellation, lambda: cancellation.cancelled)
+    assert sum(map(len, pieces)) == 2 * MIB
