@@ -6,10 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import Literal, TypeVar
 
-from attrs import evolve, field
-
 from transload.errors import Side, TransloadError
-from transload.values import frozen
+from transload.values import evolve, field, frozen
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

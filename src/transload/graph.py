@@ -5,12 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 
-from attrs import field
-
 from transload.errors import LimitExceeded
 from transload.limits import IMAGE_MANIFESTS, IMAGE_MANIFESTS_BYTES, INDEX_DEPTH
 from transload.oci import Descriptor, Digest, Manifest
-from transload.values import frozen
+from transload.values import field, frozen
 from transload.wording import in_words
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import field
-
-from transload.values import frozen
+from transload.values import field, frozen
 
 MASK = "••••"
 

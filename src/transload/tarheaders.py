@@ -14,11 +14,9 @@ import tarfile
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from attrs import evolve
-
 from transload.errors import CorruptError, LimitExceeded
 from transload.limits import ARCHIVE_HEADERS_BYTES, ARCHIVE_MEMBERS
-from transload.values import frozen
+from transload.values import evolve, frozen
 from transload.wording import whole_number
 
 NAME_LENGTH = 4096

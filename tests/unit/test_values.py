@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import pickle
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import Any
 
 import attrs
@@ -22,10 +25,10 @@ def redacted(text: str) -> str:
 def plain(make: Any) -> Any:
     class Plain:
         number: int
-        text: str = attrs.field(default="a", repr=redacted)
-        _hidden: int = attrs.field(default=0, repr=False)
-        note: str = attrs.field(default="", eq=False)
-        facts: Any = attrs.field(factory=dict, hash=False)
+        text: str = make.field(default="a", repr=redacted)
+        _hidden: int = make.field(default=0, repr=False)
+        note: str = make.field(default="", eq=False)
+        facts: Any = make.field(factory=dict, hash=False)
 
     return make.frozen(Plain)
 
@@ -154,7 +157,7 @@ def test_without_eq_each_is_itself(make: Any) -> None:
 @MAKERS
 def test_in_order_by_their_fields(make: Any) -> None:
     class Ordered:
-        text: str = attrs.field(order=len)
+        text: str = make.field(order=len)
 
     made: Any = make.frozen(order=True)(Ordered)
 
@@ -195,7 +198,129 @@ def test_a_field_that_is_compared_by_a_function_is_refused() -> None:
 
         @values.frozen
         class Folded:
-            text: str = attrs.field(eq=str.casefold)
+            text: str = values.field(eq=str.casefold)
+
+
+@MAKERS
+def test_arguments_become_fields_in_the_way_of_attrs(make: Any) -> None:
+    class Given:
+        number: int = make.field(converter=int)
+        made: list[int] = make.field(factory=list)
+        _own: int = make.field(default=2, kw_only=True)
+        total: int = make.field(init=False, default=make.Factory(lambda self: self.number + self._own, takes_self=True))
+        later: int = make.field(init=False)
+
+    made: Any = make.define(frozen=True, slots=False)(Given)
+
+    assert made("1", own=3).total == 4
+    assert made("1").made is not made("1").made
+    assert not hasattr(made("1"), "later")
+    with pytest.raises(TypeError, match=r"Given.__init__\(\) missing 1 required positional argument: 'number'"):
+        made()
+    with pytest.raises(TypeError, match="unexpected keyword argument 'total'"):
+        made("1", total=3)
+
+
+@MAKERS
+def test_a_value_is_checked_when_it_is_made(make: Any) -> None:
+    seen: list[Any] = []
+
+    class Checked:
+        number: int = make.field(validator=lambda value, field, given: seen.append((value.text, field.name, given)))
+        text: str = "a"
+
+        def __attrs_post_init__(self) -> None:
+            seen.append("after")
+
+    make.frozen(Checked)(1)
+    assert seen == [("a", "number", 1), "after"]
+
+
+@MAKERS
+def test_what_is_cached_is_found_once(make: Any) -> None:
+    asked = []
+
+    class Caching:
+        number: int
+
+        @cached_property
+        def double(self) -> int:
+            asked.append(self.number)
+            return 2 * self.number
+
+    class More(make.frozen(Caching)):  # type: ignore[misc]  # its base is known only when it runs
+        @cached_property
+        def triple(self) -> int:
+            return 3 * int(self.number)
+
+    value: Any = make.frozen(More)(2)
+    assert (value.double, value.double, value.triple, asked) == (4, 4, 6, [2])
+    assert value == make.evolve(value)
+    assert copy.copy(value).triple == 6
+    with pytest.raises(AttributeError, match="'More' object has no attribute 'other'"):
+        _ = value.other
+
+
+@MAKERS
+def test_a_class_below_has_the_fields_above_first_unless_it_names_them(make: Any) -> None:
+    class Above:
+        number: int
+        text: str
+
+    class Below(make.frozen(Above)):  # type: ignore[misc]  # its base is known only when it runs
+        number: str
+        more: str = "c"
+
+    made: Any = make.frozen(Below)
+
+    assert repr(made("a", "b")).endswith("Below(text='a', number='b', more='c')")
+    assert not hasattr(made("a", "b"), "__dict__")
+
+
+@MAKERS
+def test_others_find_the_fields_and_the_signature(make: Any) -> None:
+    kind = plain(make)
+    fields = attrs.fields(kind)
+    assert [(one.name, one.alias, one.type, one.eq) for one in fields] == [
+        ("number", "number", "int", True),
+        ("text", "text", "str", True),
+        ("_hidden", "hidden", "int", True),
+        ("note", "note", "str", False),
+        ("facts", "facts", "Any", True),
+    ]
+    assert attrs.asdict(kind(1))["_hidden"] == 0
+    assert [*inspect.signature(kind).parameters] == ["number", "text", "hidden", "note", "facts"]
+    assert make.evolve(kind(1), hidden=2) == kind(1, hidden=2)
+    assert make.evolve(make.frozen(type("Held", (), {"__annotations__": {"value": "int"}}))(1), value=2).value == 2
+
+
+def test_what_would_be_taken_for_a_default_is_refused() -> None:
+    with pytest.raises(TypeError, match="number is a field of attrs"):
+
+        @values.frozen
+        class Foreign:
+            number: int = attrs.field(default=1)
+
+    with pytest.raises(TypeError, match="fields without a type: number"):
+
+        @values.frozen
+        class Untyped:
+            number = values.field(default=1)  # type: ignore[var-annotated]  # that is what is refused
+
+
+def test_fields_that_can_be_changed_are_not_checked() -> None:
+    with pytest.raises(TypeError, match="neither converter nor validator"):
+
+        @values.define
+        class Changing:
+            number: int = values.field(converter=int)
+
+
+def test_values_can_be_made_by_several_threads_at_once() -> None:
+    kinds = [values.frozen(type(f"Kind{number}", (), {"__annotations__": {"number": "int"}})) for number in range(50)]
+    with ThreadPoolExecutor(8) as threads:
+        made = [*threads.map(lambda number: kinds[number % 50](number), range(400))]
+    assert [one.number for one in made] == [*range(400)]
 
 
 def test_copies_and_pickles_are_equal() -> None:

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from attrs import evolve, field
-
 from transload.app.location import Location
 from transload.errors import SettingMissing
 from transload.login import Login, Secret
 from transload.oci.reference import check_registry, check_repository, check_tag
-from transload.values import frozen
+from transload.values import evolve, field, frozen
 
 
 @frozen(kw_only=True)

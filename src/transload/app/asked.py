@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
-from attrs import field
-
 from transload.app.stores import Stores
 from transload.errors import Interrupted, NotFound, Side, TransloadError, as_result, at_side
 from transload.events import Counting
 from transload.oci import Digest, Name
 from transload.ports import Source
 from transload.threads import Cancellation, in_parallel
-from transload.values import frozen
+from transload.values import field, frozen
 
 _THREADS = 8
 Answer = TypeVar("Answer")

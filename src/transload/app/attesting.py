@@ -16,8 +16,6 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve
-
 from transload.app.attaching import artifact, put_artifact
 from transload.app.signedrecord import encoded
 from transload.errors import DocumentInvalid, TransloadError, as_result
@@ -44,7 +42,7 @@ from transload.transfer import Outcome
 from transload.transfer.outcome import Attachments
 from transload.trust.dsse import IN_TOTO, MEDIA_TYPE
 from transload.trust.statement import Statement
-from transload.values import frozen
+from transload.values import evolve, frozen
 
 if TYPE_CHECKING:
     from transload.app.mirror import Prepared

@@ -6,8 +6,6 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from attrs import evolve
-
 from transload.app.receipts import is_receipt, read_receipt
 from transload.bundle.format.keys import PublicKey, Signature, load_public_key
 from transload.bundle.format.ledger import Ledger
@@ -20,6 +18,7 @@ from transload.inventory.inventory import Inventory, RepositoryContent
 from transload.limits import INVENTORY_BYTES, RECEIPT_BYTES, SMALL_JSON_BYTES
 from transload.oci import Descriptor, Digest
 from transload.oci.imagelayout import MARKER
+from transload.values import evolve
 
 
 def far_side(against: Path | None, key: Path | None = None) -> Inventory:

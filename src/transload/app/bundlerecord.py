@@ -12,8 +12,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from attrs import evolve
-
 from transload.app.mirror import Prepared
 from transload.app.recording import check_recorded_by
 from transload.app.signedrecord import Opened, encoded, judged
@@ -39,7 +37,7 @@ from transload.report.transferrecord import (
     record_of_packing,
 )
 from transload.trust.statement import Statement
-from transload.values import frozen
+from transload.values import evolve, frozen
 from transload.version import __version__
 
 NAME = "transfer-record.json"

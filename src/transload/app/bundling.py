@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 
-from attrs import evolve
-
 from transload.bundle.format.contents import BundledImage, Contents, ExtraFile, Prerequisite
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.planning.plan import BlobStep, ManifestStep, Plan, PlannedImage, Requests, Share, Step
 from transload.planning.planfile import digest
+from transload.values import evolve
 
 Where = Callable[[Digest], tuple[str, ...]]
 """The repositories in which the target holds this content."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from attrs import evolve, field
-
 from transload.app.inputfiles import input_files
 from transload.app.location import Location
 from transload.app.relocations import Sources, read_relocation
@@ -17,7 +15,7 @@ from transload.configuration.trust import certificates
 from transload.errors import UsageError
 from transload.files.together import NewFile, write_together
 from transload.threads import Cancellation
-from transload.values import frozen
+from transload.values import evolve, field, frozen
 
 _FLAGS: dict[Wish, str] = {
     "name": "--name",

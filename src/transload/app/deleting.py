@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from attrs import field
-
 from transload.errors import (
     HostGivenUp,
     Interrupted,
@@ -33,7 +31,7 @@ from transload.pruning.reading import Reading
 from transload.report import exitcodes
 from transload.report.pruned import errors_json, left_json, plan_json
 from transload.threads import Cancellation, in_parallel
-from transload.values import frozen
+from transload.values import field, frozen
 
 _THREADS = 8
 

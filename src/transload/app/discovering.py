@@ -7,8 +7,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO
 
-from attrs import evolve, field
-
 from transload.app.charts.reading import ChartReader, ReadChart
 from transload.app.location import Location
 from transload.app.namedfiles import STANDARD_INPUT, Counts, NamedFile, is_remote, named_files
@@ -27,7 +25,7 @@ from transload.limits import STREAM_BYTES
 from transload.oci import Digest, Reference
 from transload.report.discovered import unread_text
 from transload.threads import Cancellation, in_parallel
-from transload.values import frozen
+from transload.values import evolve, field, frozen
 from transload.wording import number_of
 
 _THREADS = 8

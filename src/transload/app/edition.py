@@ -12,8 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve
-
 from transload.app.job import Job
 from transload.app.selection import Selection
 from transload.app.statefile import StateFile, StateUnusable
@@ -29,6 +27,7 @@ from transload.errors import TransloadError, UsageError
 from transload.limits import EDITION_NAMES
 from transload.oci import Digest
 from transload.oci.reference import shown
+from transload.values import evolve
 
 FILE = "packed-contents.json"
 _KIND = "transload-packed-contents"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import evolve
-
 from transload.app.gates import Gates
 from transload.app.gating import Gating
 from transload.app.mirror import Prepared
@@ -15,6 +13,7 @@ from transload.planning import ManifestStep, Plan, Request
 from transload.planning.request import Item
 from transload.ports import Source
 from transload.threads import Cancellation
+from transload.values import evolve
 
 
 def gated_plan(prepared: Prepared, gates: Gates, stores: Stores, cancellation: Cancellation, bodies: int) -> Prepared:

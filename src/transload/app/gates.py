@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import evolve
-
 from transload.app.commandtext import words_of_command
 from transload.app.settings import Environment
 from transload.errors import UsageError
@@ -23,7 +21,7 @@ from transload.programs import run_program
 from transload.report.gated import GateResult, OutputFormat
 from transload.report.texts import one_line
 from transload.transfer.limits import NO_LIMITS, Limits
-from transload.values import frozen
+from transload.values import evolve, frozen
 from transload.wording import in_words
 
 if TYPE_CHECKING:

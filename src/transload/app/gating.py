@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from attrs import evolve, field
-
 from transload.app.attesting import Attestation, Attesting
 from transload.app.belonging import brought_beside
 from transload.app.cleaning import ATTESTED
@@ -34,7 +32,7 @@ from transload.ports import Source, Target
 from transload.report.gated import GateResult
 from transload.threads import Cancellation
 from transload.transfer import Outcome, run
-from transload.values import define
+from transload.values import define, evolve, field
 
 
 @define(kw_only=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import field
-
 from transload.app.history import HINT, History, read_history
 from transload.app.location import Location, is_image, is_local
 from transload.app.whole import names_under, nothing_there
@@ -20,7 +18,7 @@ from transload.report.exitcodes import of_run
 from transload.report.problem import Problem
 from transload.report.texts import count
 from transload.threads import Cancellation, in_parallel
-from transload.values import frozen
+from transload.values import field, frozen
 
 _THREADS = 8
 

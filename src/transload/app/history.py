@@ -6,8 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve
-
 from transload.app.location import Location, is_local
 from transload.app.signedrecord import judged
 from transload.bundle.format.keys import PublicKey
@@ -25,7 +23,7 @@ from transload.report.transferrecord import shown as target_shown
 from transload.threads import Cancellation, in_parallel
 from transload.trust.dsse import IN_TOTO, MEDIA_TYPE
 from transload.trust.statement import Statement
-from transload.values import frozen
+from transload.values import evolve, frozen
 
 _RECORDS = 1000  # a run each day for three years
 _RECORD_BYTES = 256 << 10  # the record of one image has three thousand; this is for very many checks

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from attrs import evolve
-
 from transload.app.belonging import all_below, brought_beside
 from transload.app.mirror import Prepared
 from transload.app.trusting import Judge, Published, Trusting
@@ -26,6 +24,7 @@ from transload.planning.plan import ManifestStep, Plan, PlannedImage
 from transload.planning.survey import Surveyed
 from transload.ports import Source
 from transload.threads import Cancellation, in_parallel
+from transload.values import evolve
 
 _THREADS = 8
 _HINT = "make the plan again: transload plan"

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
-from attrs import evolve, field
-
 from transload.app.belonging import all_below, listed
 from transload.app.location import Location
 from transload.app.trusting import Judge, Published, refusal, without_use
@@ -20,7 +18,7 @@ from transload.report.trusted import Trusted
 from transload.threads import Cancellation, in_parallel
 from transload.transfer.proof import Proof, is_wrong
 from transload.trust.policy import Mode, Verdict
-from transload.values import frozen
+from transload.values import evolve, field, frozen
 
 _THREADS = 8
 

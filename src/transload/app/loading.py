@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from attrs import evolve, field
-
 from transload.app.detect import CarriedStore, select_carried, signature_notes, volume_notes
 from transload.app.job import Job
 from transload.app.loadnames import full_names
@@ -35,7 +33,7 @@ from transload.report.exitcodes import of_run
 from transload.report.problem import Problem
 from transload.report.texts import count
 from transload.threads import Cancellation
-from transload.values import frozen
+from transload.values import evolve, field, frozen
 
 _DIFFERENTIAL = "a differential bundle is completed by what its target has: push it to the registry; or pack a full one"
 _DAMAGED = "copy it again from where it was made; transload verify names what is damaged"

@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import evolve, field
-
 from transload.app.goingback import older_notes
 from transload.app.halfway import half_blob_notes
 from transload.app.headstart import head_start
@@ -37,7 +35,7 @@ from transload.report.result import ReleaseResult
 from transload.threads import Cancellation, in_parallel
 from transload.transfer import Journal, Outcome, run
 from transload.transfer.limits import NO_LIMITS, Limits
-from transload.values import frozen
+from transload.values import evolve, field, frozen
 
 if TYPE_CHECKING:
     from transload.app.attesting import Attestation

@@ -6,11 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import Attribute, field
-
 from transload.errors import UsageError
 from transload.net.rates import NO_RATE_LIMITS, RateLimits
-from transload.values import frozen
+from transload.values import Attribute, field, frozen
 
 if TYPE_CHECKING:
     from transload.app.settings import Environment

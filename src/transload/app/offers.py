@@ -5,8 +5,6 @@ The target is asked once for the tags of each image's repository, however many r
 
 from __future__ import annotations
 
-from attrs import evolve
-
 from transload.app.asked import Asked
 from transload.app.holdings import Look
 from transload.app.location import Location
@@ -20,7 +18,7 @@ from transload.errors import UsageError, at_side
 from transload.events import Progressed
 from transload.limits import RELEASES_IMAGES
 from transload.threads import Cancellation
-from transload.values import frozen
+from transload.values import evolve, frozen
 
 
 @frozen(kw_only=True)

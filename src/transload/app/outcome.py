@@ -6,8 +6,6 @@ import platform
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from attrs import evolve
-
 from transload.app.runid import checked_run_id
 from transload.clock import SYSTEM_CLOCK
 from transload.errors import Interrupted, Side, TransloadError
@@ -15,7 +13,7 @@ from transload.report.hosttotals import HostTotals
 from transload.report.problem import Problem
 from transload.report.result import Result
 from transload.report.trusted import trusted_by_name
-from transload.values import frozen
+from transload.values import evolve, frozen
 from transload.version import __version__
 
 if TYPE_CHECKING:

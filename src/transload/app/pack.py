@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import evolve, field
-
 from transload.app.attesting import carrying
 from transload.app.baseline import far_side
 from transload.app.bundling import contents_of, filling_plan
@@ -56,7 +54,7 @@ from transload.report.texts import count
 from transload.threads import Cancellation
 from transload.transfer import Outcome
 from transload.transfer.limits import NO_LIMITS, Limits
-from transload.values import frozen
+from transload.values import evolve, field, frozen
 
 if TYPE_CHECKING:
     from transload.app.bundlerecord import InBundle, PackingRecord

@@ -8,8 +8,6 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve
-
 from transload.app.cleaning import DAY_S
 from transload.app.deleting import PruneResult, Pruning, delete
 from transload.app.job import Job
@@ -33,7 +31,7 @@ from transload.pruning.plan import PrunePlan, decide
 from transload.pruning.reading import Reading
 from transload.pruning.rules import PruneRule, check_rule, reasons, recent, releases_held, unprotected
 from transload.threads import Cancellation, in_parallel
-from transload.values import frozen
+from transload.values import evolve, frozen
 from transload.wording import first_of
 
 if TYPE_CHECKING:

@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import evolve
-
 from transload.app.location import Location
 from transload.app.mirror import Prepared
 from transload.app.protecting import RecoveryVolumes
@@ -23,6 +21,7 @@ from transload.oci import Descriptor
 from transload.planning.plan import ManifestStep, Plan
 from transload.threads import Cancellation
 from transload.transfer import Outcome
+from transload.values import evolve
 from transload.wording import in_words
 
 if TYPE_CHECKING:

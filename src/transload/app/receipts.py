@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from attrs import evolve
-
 from transload.app.mirror import Prepared
 from transload.app.signedrecord import Opened, encoded
 from transload.bundle.format.keys import PublicKey
@@ -37,6 +35,7 @@ from transload.report.transferrecord import (
 from transload.threads import Cancellation
 from transload.trust import statement
 from transload.trust.statement import Statement
+from transload.values import evolve
 
 _VERSIONS = RECEIPT_TYPE.removesuffix("v1")
 _AGAIN = "have it written again: transload push --receipt FILE"

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from attrs import evolve
-
 from transload.app.detect import carried_place, is_carried
 from transload.app.job import Job
 from transload.app.location import Location, is_local
@@ -26,7 +24,7 @@ from transload.oci.reference import check_registry
 from transload.planning.planfile import load_plan
 from transload.report.texts import count
 from transload.threads import Cancellation
-from transload.values import frozen
+from transload.values import evolve, frozen
 
 _HINT = "name the file that `mirror --report FILE.json` wrote, a saved plan, an inventory, a bundle, or an image set"
 _THERE = {"copied", "updated", "unchanged"}

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeVar
 
-from attrs import evolve
-
 from transload.catalog.selected import Selected, join
 from transload.errors import ImageUnknown, UsageError
 from transload.oci import Name
 from transload.planning import Item
 from transload.report.texts import count
+from transload.values import evolve
 from transload.wording import hint
 
 if TYPE_CHECKING:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from attrs import evolve
-
 from transload.app.location import Location
 from transload.app.naming import UNNAMED, kind_of, named_sets, store_as_set
 from transload.app.restricting import restricted, to_item
@@ -19,7 +17,7 @@ from transload.errors import ReferenceInvalid, UsageError
 from transload.events import ActivityListener, Counting, Progressed
 from transload.oci import Name, Reference
 from transload.oci.reference import shown
-from transload.values import frozen
+from transload.values import evolve, frozen
 
 if TYPE_CHECKING:
     from transload.app.catalogued import ChosenRelease

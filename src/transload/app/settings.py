@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
-from attrs import field
 from platformdirs import user_config_path, user_state_path
 
 from transload.engines.address import VARIABLES, EnginePlaces
-from transload.values import frozen
+from transload.values import field, frozen
 
 # The variables of the vendor's own script, in the order of its questions. If one is set, even to an empty value, its
 # question is not asked.

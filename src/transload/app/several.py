@@ -15,8 +15,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from attrs import evolve
-
 from transload.allowance import divided, threads_affordable
 from transload.app.job import Job
 from transload.app.location import Location
@@ -37,7 +35,7 @@ from transload.threads import Cancellation, TaskGroup
 from transload.transfer import Outcome
 from transload.transfer.limits import Limits
 from transload.transfer.sharing import SharedReading, SpoolRoom
-from transload.values import frozen
+from transload.values import evolve, frozen
 
 if TYPE_CHECKING:
     from transload.app.trusting import Judge

@@ -12,8 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from attrs import field
-
 from transload.errors import (
     DigestMismatch,
     LimitExceeded,
@@ -29,7 +27,7 @@ from transload.oci.cosign import signing_tags
 from transload.oci.mediatype import OCI_MANIFEST, is_sigstore_bundle
 from transload.ports import Source
 from transload.trust.evidence import Evidence, Form
-from transload.values import define, frozen
+from transload.values import define, field, frozen
 from transload.wording import in_words
 
 NOTATION = "application/vnd.cncf.notary.signature"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from attrs import evolve
-
 from transload.bundle.format.keys import PublicKey
 from transload.bundle.format.signing import Signer
 from transload.documents.value import Value
@@ -15,7 +13,7 @@ from transload.report.foundrecord import FoundRecord
 from transload.trust import dsse, statement
 from transload.trust.dsse import IN_TOTO, Envelope, EnvelopeSignature, pae
 from transload.trust.statement import Statement
-from transload.values import frozen
+from transload.values import evolve, frozen
 
 Misfit = Callable[[Statement], str | None]
 """Says why a statement is not the record that is wanted; None if it is."""

@@ -10,12 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve
-
 from transload.app.location import NOT_THERE, Location
 from transload.errors import BundleUnsigned, CredentialsUnavailable, LocalError, NotFound, Side, UsageError
 from transload.events import ActivityListener, HostListener, HostTroubled, ignore
-from transload.values import frozen
+from transload.values import evolve, frozen
 
 if TYPE_CHECKING:
     from transload.app.charts.rendering import Helm

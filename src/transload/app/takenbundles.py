@@ -11,8 +11,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve
-
 from transload.app.location import Location
 from transload.app.statefile import StateFile, StateUnusable
 from transload.bundle.format.edition import BundledRelease, Edition, time_text
@@ -23,7 +21,7 @@ from transload.oci import Digest
 from transload.oci.reference import shown
 from transload.report.bundleorder import BundleFacts
 from transload.report.texts import count
-from transload.values import frozen
+from transload.values import evolve, frozen
 
 FILE = "taken-bundles.json"
 _KIND = "transload-taken-bundles"

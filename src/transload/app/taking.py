@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import TYPE_CHECKING
 
-from attrs import evolve
-
 from transload.app.bundleage import by_releases, judged
 from transload.app.location import Location
 from transload.app.statefile import StateUnusable
@@ -28,6 +26,7 @@ from transload.oci import Name
 from transload.planning.survey import Surveyed
 from transload.report.bundleorder import BundleOrder
 from transload.report.texts import digest, instant
+from transload.values import evolve
 
 if TYPE_CHECKING:
     from transload.bundle.reading.reader import BundleStore

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from attrs import evolve
-
 from transload.app.engines import open_api
 from transload.app.job import Job, Through
 from transload.app.location import Location
@@ -31,7 +29,7 @@ from transload.planning import Item, Plan
 from transload.planning.plan import PlannedImage
 from transload.threads import Cancellation
 from transload.transfer import ImageOutcome, Outcome
-from transload.values import frozen
+from transload.values import evolve, frozen
 
 _CONNECT_S = 5.0
 _REFUSED = ("allow_missing", "referrers", "foreign_layers", "recheck", "values_folder")

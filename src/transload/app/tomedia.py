@@ -10,8 +10,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from attrs import evolve
-
 from transload.app.bundling import filling_plan
 from transload.app.mirror import Prepared
 from transload.app.readback import counted, told
@@ -30,6 +28,7 @@ from transload.planning.plan import BlobStep, ManifestStep, Plan
 from transload.ports import Chunk
 from transload.threads import Cancellation
 from transload.transfer import ImageOutcome, Outcome
+from transload.values import evolve
 
 
 def onto_media(

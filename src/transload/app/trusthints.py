@@ -13,8 +13,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve
-
 from transload.bundle.format.contents import ExtraFile
 from transload.documents.value import Value
 from transload.errors import LimitExceeded, TransloadError, UsageError
@@ -24,7 +22,7 @@ from transload.linedjson import lined
 from transload.oci import Digest
 from transload.oci.digest import verified
 from transload.trust.doubt import plain
-from transload.values import frozen
+from transload.values import evolve, frozen
 from transload.wording import number_of
 
 if TYPE_CHECKING:

@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from attrs import evolve, field
-
 from transload.app.belonging import belonging, images_beside, with_their_images
 from transload.app.location import Location
 from transload.app.signatures import evidence_for
@@ -42,7 +40,7 @@ from transload.report.transferrecord import Check, CheckResult
 from transload.threads import Cancellation, in_parallel
 from transload.trust.evidence import Subject
 from transload.trust.policy import Mode, Policy, Rule, Verdict, verdict
-from transload.values import define, frozen
+from transload.values import define, evolve, field, frozen
 from transload.wording import first_of
 
 _THREADS = 8

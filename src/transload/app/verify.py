@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, field
-
 from transload.app.detect import CarriedStore, ending_notes, select_carried
 from transload.app.job import Job
 from transload.app.location import Location, is_image
@@ -32,7 +30,7 @@ from transload.report.texts import instant
 from transload.report.trusted import Trusted
 from transload.threads import Cancellation
 from transload.transfer.proof import Proof, Prover, compare, is_wrong
-from transload.values import frozen
+from transload.values import evolve, field, frozen
 
 if TYPE_CHECKING:
     from transload.app.judging import Beside, Origin, Whose

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from attrs import evolve
-
 from transload.archive.docker import DockerContent
 from transload.archive.layout import LayoutContent
 from transload.archive.members import Member, Members
@@ -19,6 +17,7 @@ from transload.oci.imagelayout import MARKER
 from transload.oci.reference import repositories_in, tags_in
 from transload.oci.referrers import ListedReferrers
 from transload.ports import Chunk, RequestCosts
+from transload.values import evolve
 
 _ANCIENT = "repositories"
 

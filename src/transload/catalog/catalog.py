@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from attrs import Factory, field
-
 from transload.catalog import difference
 from transload.catalog.offer import Offer
 from transload.catalog.release import CompanionImage, Release, day_in
@@ -17,7 +15,7 @@ from transload.catalog.words import NEWEST
 from transload.errors import DocumentInvalid, ImageUnknown, ReleaseUnknown, UsageError
 from transload.oci import Name, Reference
 from transload.oci.reference import check_registry, check_repository, check_tag
-from transload.values import frozen
+from transload.values import Factory, field, frozen
 from transload.wording import hint
 
 if TYPE_CHECKING:

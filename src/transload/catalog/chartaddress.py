@@ -9,12 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from attrs import evolve
-
 from transload.errors import DocumentInvalid, ReferenceInvalid
 from transload.oci import Digest
 from transload.oci.reference import check_registry, check_repository, check_tag, shown
-from transload.values import frozen
+from transload.values import evolve, frozen
 
 ARCHIVE = ".tgz"
 OCI = "oci://"

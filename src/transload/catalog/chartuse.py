@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from attrs import evolve
-
 from transload.catalog.chartaddress import ARCHIVE, OCI, WEB, ChartAddress
 from transload.catalog.definition import checked_repository
 from transload.catalog.rulefile import platforms_in
@@ -14,7 +12,7 @@ from transload.catalog.selected import join
 from transload.documents.value import Value
 from transload.errors import DocumentInvalid
 from transload.oci import Platform
-from transload.values import frozen
+from transload.values import evolve, frozen
 
 KEYS = ("chart", "repository", "version", "target", "images", "values", "platforms")
 _FOLDER = "charts"

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from attrs import evolve
-
 from transload.catalog.release import Release
-from transload.values import frozen
+from transload.values import evolve, frozen
 
 Published = Mapping[str, Collection[str] | None]
 """The tags of each repository, by its full path at the registry; None if the registry does not list them."""

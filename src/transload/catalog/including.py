@@ -6,15 +6,13 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from attrs import field
-
 from transload.catalog.catalog import Catalog
 from transload.catalog.imageset import ImageSet
 from transload.catalog.setvariables import filled_text, has_variables
 from transload.documents.value import Value
 from transload.limits import INCLUDE_DEPTH, INCLUDED_FILES
 from transload.oci.reference import shown
-from transload.values import frozen
+from transload.values import field, frozen
 
 
 @frozen

@@ -6,12 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from attrs import evolve, field
-
 from transload.catalog.release import Release
 from transload.catalog.selected import Selected
 from transload.errors import TransloadError
-from transload.values import frozen
+from transload.values import evolve, field, frozen
 
 HoldingState = Literal["whole", "part", "absent", "unknown"]
 """`unknown`: nothing is known to be absent, but the target was not able to say it of every image."""

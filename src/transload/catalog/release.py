@@ -6,12 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
-from attrs import field
-
 from transload.catalog.selected import Selected
 from transload.errors import DocumentInvalid
 from transload.oci.reference import check_repository, check_tag
-from transload.values import frozen
+from transload.values import field, frozen
 
 Basis = Literal["listed", "established", "inferred", "discovered"]
 """Where a list of images comes from: `listed` by the vendor's own tool, `established` by looking at the registry,

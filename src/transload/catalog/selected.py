@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from attrs import evolve, field
-
 from transload.errors import ReferenceInvalid, TargetConflict
 from transload.oci import Name, Platform, Reference
 from transload.oci.reference import check_repository, check_tag
-from transload.values import frozen
+from transload.values import evolve, field, frozen
 
 
 def join(*segments: str) -> str:

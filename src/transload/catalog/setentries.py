@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from functools import partial
 
-from attrs import evolve
-
 from transload.catalog.definition import checked_registry, checked_repository
 from transload.catalog.ruled import RuledImages
 from transload.catalog.rulefile import RULE, platforms_in, tag_rule
@@ -15,7 +13,7 @@ from transload.documents.value import Value
 from transload.errors import DocumentInvalid
 from transload.oci import Digest, Name, Platform, Reference
 from transload.oci.reference import DEFAULT_REGISTRY, check_tag
-from transload.values import frozen
+from transload.values import evolve, frozen
 
 IMAGE = ("source", "target", "tag", "digest", "tags", "platforms", "optional", "found")
 _RANGE = re.compile(r"[<>=^~*]")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from attrs import evolve
-
 from transload.catalog.chartuse import ChartUse
 from transload.catalog.imageset import ImageSet
 from transload.catalog.lists.taken import ListQuestion
@@ -17,6 +15,7 @@ from transload.documents import yamltext
 from transload.documents.yamltext import comment
 from transload.errors import UsageError
 from transload.oci import Name, Platform
+from transload.values import evolve
 
 
 def set_text(image_set: ImageSet, *, questions: Sequence[ListQuestion] = (), comments: Iterable[str] = ()) -> str:

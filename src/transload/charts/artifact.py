@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 
-from attrs import field
-
 from transload.charts.chart import Chart
 from transload.charts.metadata import annotations_of, config_of
 from transload.errors import CorruptError, LimitExceeded
@@ -17,7 +15,7 @@ from transload.limits import CHART_PACKED_BYTES, PROVENANCE_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name, verified
 from transload.oci import mediatype as types
 from transload.ports import Source
-from transload.values import frozen
+from transload.values import field, frozen
 
 CONFIG = "application/vnd.cncf.helm.config.v1+json"
 CONTENT = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"

@@ -10,14 +10,12 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 
-from attrs import field
-
 from transload.documents.value import Value
 from transload.errors import ContentDiffers, CorruptError, LimitExceeded, TransloadError
 from transload.limits import CHART_BYTES, CHART_FILES, YAML_BYTES
 from transload.oci import Digest
 from transload.oci.reference import check_repository, check_tag
-from transload.values import frozen
+from transload.values import field, frozen
 
 _METADATA = "Chart.yaml"
 _PIECE = 64 << 10

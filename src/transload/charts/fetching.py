@@ -12,8 +12,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 
-from attrs import evolve
-
 from transload.errors import (
     AccessDenied,
     CredentialsRejected,
@@ -31,6 +29,7 @@ from transload.net.address import Origin, redacted
 from transload.net.backoff import retry_after_s
 from transload.net.http import Http
 from transload.net.messages import Answer, HttpRequest, Reply
+from transload.values import evolve
 from transload.wording import whole_number
 
 Ask = Callable[[HttpRequest], Reply]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 
 import click
-from attrs import evolve
 
 from transload.app.location import Location
 from transload.app.network import Network
@@ -18,6 +17,7 @@ from transload.cli.kinds import Number
 from transload.cli.output import OutputFormat
 from transload.cli.session import open_session
 from transload.threads import Cancellation
+from transload.values import evolve
 
 
 @click.command(cls=Command)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from attrs import asdict
 
 from transload.app.network import Network
 from transload.cli import completion, options
@@ -164,7 +163,9 @@ def _show(session: Session, found: Discovery, out: Path | None, quiet: bool) -> 
     from transload.report.discovered import chart_lines, listing_json, listing_lines, open_lines, totals_text
 
     fields = listing_json(found.listing, found.pins, found.unpinned)
-    fields["charts"] = [asdict(chart) for chart in found.charts]
+    fields["charts"] = [
+        {name: getattr(chart, name) for name in ("file", "name", "version", "rendered")} for chart in found.charts
+    ]
     if session.output.document(
         "discover", **fields, files=found.files, hidden=found.hidden, set=str(out) if out else None
     ):

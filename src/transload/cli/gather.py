@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
-from attrs import evolve
 
 from transload.app.answers import DEFAULT_CATALOG, Answers, missing, needed_without_terminal, question_of
 from transload.app.job import BODIES, Job
@@ -22,7 +21,7 @@ from transload.errors import SettingMissing, UsageError
 from transload.oci import Platform
 from transload.planning import Narrowing, Plan, Referrers
 from transload.report.texts import count, harmless, size
-from transload.values import frozen
+from transload.values import evolve, frozen
 
 if TYPE_CHECKING:
     from transload.app.settings import Environment

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from attrs import evolve
 from click.core import ParameterSource
 
 from transload.cli.declaring import as_value
 from transload.cli.flags import GateFlags
 from transload.cli.kinds import NamedPath, Number
 from transload.errors import UsageError
+from transload.values import evolve
 
 if TYPE_CHECKING:
     from transload.app.gates import Gates

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from attrs import evolve
-
 from transload.app.answers import DEFAULT_CATALOG, Answers, Question
 from transload.app.location import Location
 from transload.app.network import Network
@@ -17,7 +15,7 @@ from transload.errors import CredentialsRejected, NotFound, ReferenceInvalid, Si
 from transload.login import Login
 from transload.oci.reference import check_registry, check_repository, check_tag
 from transload.threads import Cancellation
-from transload.values import frozen
+from transload.values import evolve, frozen
 
 _TRIES = 3
 _PATIENCE_S = 20.0  # the user is waiting for the next question

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from attrs import field
-
 from transload.app.trusthints import Hints, other_extras
 from transload.bundle.format.edition import time_text
 from transload.oci.cosign import subject_of
 from transload.report.recordfacts import packing_facts
 from transload.report.styled import Styled, beside, folded
 from transload.report.texts import count, digest, size
-from transload.values import frozen
+from transload.values import field, frozen
 
 if TYPE_CHECKING:
     from transload.bundle.format.edition import Edition

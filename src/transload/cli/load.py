@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import click
-from attrs import evolve
 
 from transload.app.detect import carried_place, open_carried
 from transload.app.loading import Loaded, LoadedImage, LoadWish, load_carried
@@ -26,6 +25,7 @@ from transload.oci import Platform
 from transload.report.problem import Problem, problem_lines, without_subject
 from transload.report.styled import Meaning, Styled, beside, folded
 from transload.report.texts import count, digest, size
+from transload.values import evolve
 
 _WORDS = {"loaded": "loaded", "updated": "updated", "present": "there", "left-out": "left out", "failed": "failed"}
 _MEANINGS: dict[str, Meaning] = {"loaded": "good", "updated": "good", "present": "good", "left-out": "warn"}

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from attrs import evolve
 
 from transload.app.mirror import prepare
 from transload.app.outcome import StartTime
@@ -25,6 +24,7 @@ from transload.cli.signing import SigningFlags, record_signing
 from transload.cli.trusting import TrustFlags, policies, with_policy
 from transload.errors import UsageError
 from transload.report.result import exit_code
+from transload.values import evolve
 
 if TYPE_CHECKING:
     from transload.app.job import Through

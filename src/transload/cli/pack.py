@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import click
-from attrs import evolve
 
 from transload.app.location import Location
 from transload.app.network import Network
@@ -39,6 +38,7 @@ from transload.report.result import Result, exit_code
 from transload.report.styled import folded
 from transload.report.texts import size
 from transload.transfer.limits import Limits
+from transload.values import evolve
 
 _HINT = "python3 -m pip install 'transload[tool]' here adds the parts for that, then pack again"
 

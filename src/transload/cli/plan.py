@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from attrs import evolve
 
 from transload.app.answers import Answers
 from transload.app.halfway import unknown_half_notes
@@ -41,6 +40,7 @@ from transload.planning.planfile import dump_plan, load_plan
 from transload.report.exitcodes import of_plan
 from transload.report.result import exit_code
 from transload.transfer.limits import Limits
+from transload.values import evolve
 
 if TYPE_CHECKING:
     from transload.trust.policy import Policy

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import click
-from attrs import evolve
 
 from transload.app.detect import carried_place, open_carried, signature_notes
 from transload.app.job import BODIES, Job
@@ -34,6 +33,7 @@ from transload.planning import Referrers
 from transload.planning.ages import Ages
 from transload.report.result import exit_code
 from transload.transfer.limits import Limits
+from transload.values import evolve
 
 
 @click.command(cls=Command)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 
 import click
-from attrs import evolve
 
 from transload.app.answers import Answers
 from transload.app.job import Job
@@ -26,6 +25,7 @@ from transload.errors import UsageError
 from transload.report.exitcodes import of_releases
 from transload.report.offers import news, release_json, release_lines, trouble_json, trouble_lines
 from transload.report.styled import Styled
+from transload.values import evolve
 
 
 @click.command(cls=Command)

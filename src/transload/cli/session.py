@@ -11,8 +11,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from attrs import field
-
 from transload.app.network import Network
 from transload.app.runid import checked_run_id
 from transload.app.settings import Environment, read_environment
@@ -27,7 +25,7 @@ from transload.events import Event, RunPaused, RunResumed
 from transload.oci.reference import check_registry
 from transload.report.sentences import pause_sentence
 from transload.threads import Cancellation
-from transload.values import frozen
+from transload.values import field, frozen
 
 if TYPE_CHECKING:
     from transload.cli.logging import LogFile

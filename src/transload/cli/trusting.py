@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from attrs import evolve
 from click.core import ParameterSource
 
 from transload.cli.declaring import as_value, option, stacked
 from transload.cli.kinds import NamedPath
 from transload.errors import UsageError
-from transload.values import frozen
+from transload.values import evolve, frozen
 
 if TYPE_CHECKING:
     from transload.cli.gather import Gathered

@@ -7,7 +7,6 @@ from collections import Counter
 from typing import TYPE_CHECKING, TypeVar
 
 import click
-from attrs import evolve
 
 from transload.app.answers import Answers
 from transload.app.detect import CarriedStore, only_store, open_carried, signature_notes
@@ -33,7 +32,7 @@ from transload.report.styled import Meaning, Styled, beside, folded
 from transload.report.texts import count, digest, size
 from transload.report.verified import policy_lines, trust_lines
 from transload.transfer.proof import Proof, Verdict
-from transload.values import frozen
+from transload.values import evolve, frozen
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -11,15 +11,13 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from attrs import evolve
-
 from transload.catalog.builtin import load_builtin
 from transload.catalog.catalog import Catalog
 from transload.catalog.release import Release
 from transload.configuration.relocation import MovedImage
 from transload.errors import SelectionEmpty, UsageError
 from transload.oci import Name, Reference
-from transload.values import frozen
+from transload.values import evolve, frozen
 
 ANCHOR = "arc-controller"
 _TAG = re.compile(r"v([0-9]+)\.([0-9]+)\.([0-9]+)_.+")

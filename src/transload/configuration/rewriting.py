@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import zip_longest
 from typing import Any
 
-from attrs import field
-
 from transload.configuration.lookup import Found, Lookup
 from transload.configuration.spelling import Respelled, is_read_as_text, respelled
 from transload.discovery import compose
@@ -26,7 +24,7 @@ from transload.discovery.streams import yaml_documents
 from transload.documents.value import Value
 from transload.documents.yamltree import Span, YamlList, YamlMapping
 from transload.errors import DocumentInvalid
-from transload.values import define, frozen
+from transload.values import define, field, frozen
 
 Keys = tuple[str | int, ...]
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath, PureWindowsPath
 
-from attrs import evolve
-
 from transload.configuration.relocation import Reach, Relocation
 from transload.configuration.wishes import ConfigFile
 from transload.errors import UsageError
+from transload.values import evolve
 
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _HERE = ("localhost", "127.", "[::1]")  # RFC 6761, RFC 1122, RFC 4291

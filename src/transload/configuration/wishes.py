@@ -6,9 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from attrs import field
-
-from transload.values import frozen
+from transload.values import field, frozen
 
 if TYPE_CHECKING:
     from transload.discovery.charts import ChartReading, Tree

@@ -6,8 +6,6 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from attrs import field
-
 from transload.discovery import purl
 from transload.discovery.finding import Discovered, Place, Unread
 from transload.discovery.jsonstream import json_members
@@ -17,7 +15,7 @@ from transload.documents.value import Value
 from transload.errors import DocumentInvalid, TransloadError
 from transload.limits import JSON_DEPTH, PURL_LENGTH, STREAM_BYTES, XML_TAG_BYTES
 from transload.oci import Digest
-from transload.values import define
+from transload.values import define, field
 
 RULE = "cyclonedx"
 _JSON = re.compile(rb'"bomFormat"\s*:\s*"CycloneDX"')

@@ -12,14 +12,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePath
 
-from attrs import field
-
 from transload.discovery.finding import Discovered, Place, Unread
 from transload.discovery.judging import is_template, judged, question
 from transload.discovery.variables import Unresolved, Variables, expand
 from transload.documents.text import decoded
 from transload.limits import STREAM_BYTES
-from transload.values import define, frozen
+from transload.values import define, field, frozen
 
 _DIRECTIVE = re.compile(r"#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+)")
 _DIRECTIVES = {"syntax", "escape", "check"}

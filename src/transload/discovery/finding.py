@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Literal
 
-from attrs import field
-
 from transload.documents.value import Value
 from transload.oci import Digest
-from transload.values import frozen
+from transload.values import field, frozen
 
 Sureness = Literal["certain", "likely"]
 """`certain`: the format defines this field as an image. `likely`: a rule of ours takes it for one, such as a value of a

@@ -12,8 +12,6 @@ from collections.abc import Container, Iterator, Sequence
 from json import JSONDecoder
 from typing import Any
 
-from attrs import field
-
 from transload.documents.text import decoded
 from transload.documents.value import Document, Value
 from transload.errors import DocumentInvalid
@@ -25,7 +23,7 @@ from transload.limits import (
     STREAM_ITEMS,
 )
 from transload.strictjson import NotJson, read_json
-from transload.values import define
+from transload.values import define, field
 
 _ATTEMPTS = 100
 _BLANK = re.compile(r"[ \t\r\n]*")

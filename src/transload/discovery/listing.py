@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os.path import dirname, normpath
 
-from attrs import field
-
 from transload.discovery.fieldpath import FieldPath
 from transload.discovery.finding import Address, Discovered, Finding, Irrelevant, Place, Question, Sureness, Unread
 from transload.errors import LimitExceeded
 from transload.limits import DISCOVERED_PLACES
 from transload.oci import Digest, Reference
 from transload.oci.reference import shown
-from transload.values import define, frozen
+from transload.values import define, field, frozen
 
 
 @frozen(kw_only=True)

@@ -11,10 +11,8 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 
-from attrs import field
-
 from transload.limits import FILLED_TEXT_DEPTH, FILLED_TEXT_LENGTH, FILLED_TEXTS_LENGTH
-from transload.values import define
+from transload.values import define, field
 
 _NAME = "[A-Za-z_][A-Za-z0-9_]*"
 _BEGINS = re.compile(rf"\$(?:(\$)|({_NAME})|(\{{))")

@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, get_args
 
-from attrs import field
-
 from transload.errors import UsageError
 from transload.oci.reference import shown
-from transload.values import frozen
+from transload.values import field, frozen
 
 EngineKind = Literal["docker", "podman", "containerd"]
 KINDS: tuple[EngineKind, ...] = get_args(EngineKind)

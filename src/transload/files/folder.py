@@ -21,12 +21,10 @@ from functools import cached_property
 from io import FileIO
 from pathlib import Path
 
-from attrs import field
-
 from transload.errors import Busy, FolderUnsafe, LocalError, LocksMissing
 from transload.files.regular import PLAIN, closed_after, no_file, regular
 from transload.files.trouble import local_errors
-from transload.values import define
+from transload.values import define, field
 
 try:  # POSIX
     import fcntl

@@ -15,8 +15,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from attrs import evolve
-
 from transload.clock import SYSTEM_CLOCK, Clock
 from transload.errors import (
     BlobUnknown,
@@ -46,6 +44,7 @@ from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.imagelayout import INDEX, MARKER, VERSION, LayoutIndex, check_marker
 from transload.oci.referrers import Listed, ListedReferrers
 from transload.ports import Chunk, RequestCosts
+from transload.values import evolve
 
 _OWN = ".transload"
 _UNFINISHED = (f".{INDEX}.", f".{MARKER}.")  # temporary files of `replace_file`

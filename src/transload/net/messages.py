@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Protocol
 
-from attrs import field
 from urllib3 import BaseHTTPResponse
 
 from transload.errors import LimitExceeded, ProtocolTrouble, Side, TransloadError
@@ -23,7 +22,7 @@ from transload.net.slots import Lane
 from transload.net.traffic import Asked
 from transload.ports import Chunk
 from transload.threads import Cancellation
-from transload.values import frozen
+from transload.values import field, frozen
 
 CHUNK = 768 << 10
 """Bodies are passed on in pieces of at most this many bytes."""

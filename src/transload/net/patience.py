@@ -39,7 +39,7 @@ def attempts_ahead(failures: int, left_s: float, cost_s: float) -> int:
     return max(1, number)
 
 
-@frozen(cache_hash=True)
+@frozen
 class Kind:
     """Requests that are judged together: those with the same method, purpose and lane (see `HttpRequest`)."""
 

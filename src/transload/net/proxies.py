@@ -8,11 +8,9 @@ import re
 from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
-from attrs import field
-
 from transload.errors import UsageError
 from transload.net.address import Origin
-from transload.values import frozen
+from transload.values import field, frozen
 from transload.wording import whole_number
 
 # A password may hold an @, since the last one counts. It may not hold what ends a host or belongs to one.

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from attrs import Attribute, fields
-
 from transload.errors import Side, UsageError
 from transload.values import frozen
 from transload.wording import bytes_in
 
 LEAST = 1000.0
 """The slowest limit, in bytes a second: below it, servers take a connection for dead."""
+_PARTS = ("whole", "source", "target")
 _HINT = "write a rate such as 20MB/s or 500KiB/s, or source=20MB/s for one side only"
 _CONNECTION_RATE = 16 << 10
 """Bytes a second that each connection should move at least, so that neither end takes it for dead."""
 
 
-def _check(_: object, attribute: Attribute[float | None], rate: float | None) -> None:
+def _check(name: str, rate: float | None) -> None:
     if rate is not None and not rate >= LEAST:  # this form also refuses NaN
-        whose = "" if attribute.name == "whole" else f" for the {attribute.name}"
+        whose = "" if name == "whole" else f" for the {name}"
         raise UsageError(f"a limit of {rate:g} bytes a second{whose} is too low: at least 1KB/s is needed", hint=_HINT)
 
 
@@ -35,8 +34,8 @@ class RateLimits:
     target: float | None = None
 
     def __attrs_post_init__(self) -> None:
-        for attribute in fields(type(self)):
-            _check(self, attribute, getattr(self, attribute.name))
+        for name in _PARTS:
+            _check(name, getattr(self, name))
 
     @classmethod
     def of(cls, value: RateLimits | str | float | Iterable[str] | None) -> RateLimits:
@@ -82,10 +81,10 @@ class RateLimits:
         return self.source if side == "source" else self.target
 
     def _given(self) -> Iterator[tuple[str, float]]:
-        for attribute in fields(type(self)):
-            rate = getattr(self, attribute.name)
+        for name in _PARTS:
+            rate = getattr(self, name)
             if rate is not None:
-                yield attribute.name, rate
+                yield name, rate
 
 
 NO_RATE_LIMITS = RateLimits()

@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import Attribute, field
-
 from transload.errors import UsageError
 from transload.net.address import Origin, listed
 from transload.net.proxies import Proxy
 from transload.net.rates import NO_RATE_LIMITS, RateLimits
 from transload.net.slots import RESERVED, for_bodies
-from transload.values import frozen
+from transload.values import Attribute, field, frozen
 from transload.version import __version__
 
 _BUFFER = 64 << 10

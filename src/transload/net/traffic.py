@@ -6,10 +6,8 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 
-from attrs import field
-
 from transload.threads import AHEAD
-from transload.values import define, frozen
+from transload.values import define, field, frozen
 
 
 @define

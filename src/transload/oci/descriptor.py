@@ -8,13 +8,11 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from attrs import field
-
 from transload.errors import DigestInvalid, ManifestInvalid, SizeMismatch
 from transload.oci.digest import Digest
 from transload.oci.mediatype import MANIFESTS, SCHEMA1, SHARED, is_foreign, is_printable
 from transload.oci.platform import Platform
-from transload.values import frozen
+from transload.values import field, frozen
 from transload.wording import number_of
 
 # Shared by all descriptors without annotations, because a run keeps hundreds of thousands of descriptors.

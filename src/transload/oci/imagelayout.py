@@ -18,8 +18,6 @@ from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
-from attrs import evolve, field
-
 from transload.errors import DigestInvalid, LimitExceeded, ManifestInvalid, Refused
 from transload.limits import (
     INDEX_BYTES,
@@ -35,7 +33,7 @@ from transload.oci.digest import Digest
 from transload.oci.mediatype import OCI_INDEX
 from transload.oci.reference import Name, repositories_in, tags_in
 from transload.oci.refname import NAME_KEYS, annotations_for, name_of
-from transload.values import define, frozen
+from transload.values import define, evolve, field, frozen
 
 MARKER, INDEX = "oci-layout", "index.json"
 VERSION = "1.0.0"

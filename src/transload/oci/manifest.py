@@ -17,15 +17,13 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from attrs import evolve, field
-
 from transload.errors import DigestMismatch, LimitExceeded, ManifestInvalid, SchemaUnsupported
 from transload.limits import MANIFEST_BYTES, MANIFEST_ENTRIES, MANIFEST_VALUES
 from transload.oci import mediatype
 from transload.oci.content import read_content
 from transload.oci.descriptor import NO_ANNOTATIONS, Descriptor, check_spelling, string_map, text_weight
 from transload.oci.digest import Digest
-from transload.values import frozen
+from transload.values import evolve, field, frozen
 
 _READ = frozenset(
     {

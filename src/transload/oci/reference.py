@@ -9,11 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from attrs import evolve, field
-
 from transload.errors import DigestInvalid, ReferenceInvalid
 from transload.oci.digest import Digest
-from transload.values import frozen
+from transload.values import evolve, field, frozen
 
 DEFAULT_REGISTRY = "docker.io"
 DEFAULT_TAG = "latest"

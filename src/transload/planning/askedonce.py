@@ -7,12 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar, cast
 
-from attrs import field
-
 from transload.oci import Descriptor, Digest, Manifest, Name, verified
 from transload.oci.mediatype import DOCKER_CONFIG, OCI_CONFIG, is_signature
 from transload.ports import Chunk, Refers, RequestCosts, Source
-from transload.values import define
+from transload.values import define, field
 
 Value = TypeVar("Value")
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from attrs import evolve
-
 from transload.errors import PrerequisiteMissing
 from transload.graph import walk
 from transload.oci import Descriptor, Digest
@@ -17,6 +15,7 @@ from transload.planning.request import Request
 from transload.planning.survey import Surveyed
 from transload.planning.targetcontent import TargetContent, needed
 from transload.ports import Source
+from transload.values import evolve
 from transload.wording import in_words
 
 _NAMED = 3

@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
-from attrs import field
-
 from transload.allowance import threads_affordable
 from transload.errors import Interrupted
 from transload.events import ActivityListener, Counting
@@ -25,7 +23,7 @@ from transload.planning.survey import Surveyed, Surveyor
 from transload.planning.targetcontent import is_fresh
 from transload.ports import Source, Target
 from transload.threads import Cancellation, TaskGroup
-from transload.values import define, frozen
+from transload.values import define, field, frozen
 
 _LOOK_S = 0.5
 _CONNECTIONS = 32  # opened ahead at most

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from attrs import evolve
-
 from transload.oci import Digest, Manifest, Name
 from transload.planning.plan import BlobStep, ManifestStep, Plan, PlannedImage, Step
+from transload.values import evolve
 
 
 def with_referrers(plan: Plan, referrers: Mapping[int, Iterable[Manifest]]) -> Plan:

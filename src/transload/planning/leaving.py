@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from attrs import evolve
-
 from transload.errors import TransloadError
 from transload.oci import Digest
 from transload.planning.plan import BlobStep, ManifestStep, Plan, PlannedImage, Share, Step
+from transload.values import evolve
 
 
 def without(plan: Plan, errors: Mapping[int, TransloadError]) -> Plan:

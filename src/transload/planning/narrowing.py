@@ -6,10 +6,9 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from attrs import evolve
-
 from transload.graph import Node, walk
 from transload.oci import Descriptor, Digest, Manifest, Platform
+from transload.values import evolve
 from transload.wording import first_of
 
 # BuildKit adds provenance to the index itself, as a child for the platform unknown/unknown. These annotations name the

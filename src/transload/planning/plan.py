@@ -6,11 +6,9 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Literal
 
-from attrs import field
-
 from transload.errors import Side, TransloadError
 from transload.oci import Descriptor, Digest, Manifest, Name
-from transload.values import define, frozen
+from transload.values import define, field, frozen
 
 Status = Literal["unchanged", "new", "changed", "missing", "failed"]
 """`missing`: the source lacks it. `failed`: it could not be planned; `error` says why."""

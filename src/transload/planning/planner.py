@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from attrs import evolve
-
 from transload.errors import AccessDenied, CorruptError, Refused, TargetConflict, TransloadError
 from transload.events import ActivityListener, ignore
 from transload.oci import Digest, Name
@@ -20,6 +18,7 @@ from transload.planning.survey import Surveyed, Surveyor
 from transload.planning.targetcontent import Elsewhere, Known, TargetContent, ask_holdings
 from transload.ports import NotesReferrers, RequestCosts, Source, Target
 from transload.threads import Cancellation
+from transload.values import evolve
 
 THREADS = 32  # questions to each side at a time: over a long wire, they do nothing but wait
 

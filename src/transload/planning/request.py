@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from enum import Enum
 
-from attrs import field
-
 from transload.oci import Name, Platform
-from transload.values import frozen
+from transload.values import field, frozen
 
 
 class Narrowing(Enum):

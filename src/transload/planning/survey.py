@@ -9,8 +9,6 @@ import contextlib
 import threading
 from collections.abc import Mapping
 
-from attrs import evolve, field
-
 from transload.errors import (
     AccessDenied,
     CredentialsRejected,
@@ -44,7 +42,7 @@ from transload.planning.narrowing import (
 from transload.planning.parts import LeftOut, Parts
 from transload.planning.request import Item, Narrowing, Referrers, Request
 from transload.ports import Source, Sparse, Target
-from transload.values import frozen
+from transload.values import evolve, field, frozen
 
 _LASTING = (Unreachable, CredentialsRejected)  # a source that fails so for one image will fail so for the next
 _PASSING = (ServerTrouble, TooManyRequests, Stalled)

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from functools import partial
 from itertools import islice
 
-from attrs import evolve
-
 from transload.errors import AccessDenied, NotFound, at_side
 from transload.events import ActivityListener, Counting, ignore
 from transload.graph import Node, walk
@@ -15,7 +13,7 @@ from transload.oci import Descriptor, Digest, Name
 from transload.planning.survey import Surveyed
 from transload.ports import Target
 from transload.threads import Cancellation, in_parallel
-from transload.values import frozen
+from transload.values import evolve, frozen
 
 Known = Callable[[str, Digest], bool]
 """Whether an earlier run put this blob into this repository of the target: a hint, always checked."""

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from attrs import evolve, field
-
 from transload.errors import TransloadError
 from transload.oci import Digest, Manifest, Name
 from transload.oci.cosign import subject_of
 from transload.oci.referrers import FALLBACK, is_fallback
-from transload.values import frozen
+from transload.values import evolve, field, frozen
 
 
 def by_beginning(manifests: Iterable[Digest]) -> dict[str, Digest]:

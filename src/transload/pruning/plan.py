@@ -12,12 +12,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from attrs import evolve, field
-
 from transload.errors import TransloadError
 from transload.oci import Digest, Name
 from transload.pruning.held import Held, Pool, by_beginning, companion_of
-from transload.values import frozen
+from transload.values import evolve, field, frozen
 
 Reasons = Mapping[Name, str]
 """Names that a rule lets go, each with the reason in a few words."""

@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TypeVar
 
-from attrs import evolve
-
 from transload.errors import HostGivenUp, Interrupted, LimitExceeded, NotFound, TransloadError, as_result
 from transload.events import ActivityListener, Counting, ignore
 from transload.limits import INDEX_DEPTH, RUN_MANIFESTS_BYTES
@@ -19,6 +17,7 @@ from transload.oci import Digest, Name
 from transload.ports import Refers, Target
 from transload.pruning.held import Held, HeldManifest, Pool
 from transload.threads import Cancellation, in_parallel
+from transload.values import evolve
 from transload.wording import in_words
 
 Question = TypeVar("Question")

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from attrs import evolve
-
 from transload.errors import CorruptError, CredentialsUnavailable, ProtocolTrouble, Side
 from transload.limits import LIST_PAGE_BYTES, LIST_PAGE_VALUES
 from transload.login import Login
@@ -27,6 +25,7 @@ from transload.registry.scope import Scope
 from transload.registry.tokens import Authorizer
 from transload.registry.translate import looks_like_html, not_a_registry
 from transload.strictjson import NotJson, read_json
+from transload.values import evolve
 
 Result = TypeVar("Result")
 Logins = Callable[[str], Login | None]

@@ -15,8 +15,6 @@ import re
 from collections.abc import Collection, Generator, Sequence
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from attrs import field
-
 from transload.errors import (
     AccessDenied,
     CredentialsRejected,
@@ -35,7 +33,7 @@ from transload.net.messages import HttpRequest, Reply
 from transload.registry.headers import Challenge
 from transload.registry.scope import Scope
 from transload.strictjson import NotJson, read_json
-from transload.values import frozen
+from transload.values import field, frozen
 from transload.wording import whole_number
 
 CLIENT_ID = "transload"

@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sized
 
-from attrs import field
-
 from transload.errors import LimitExceeded, ProtocolTrouble
 from transload.limits import HEADER_LENGTH, LIST_IDLE_PAGES, LIST_LINK_LENGTH, LIST_PAGES
 from transload.net.address import Origin, session_url
 from transload.net.messages import Reply
-from transload.values import frozen
+from transload.values import field, frozen
 
 # Every repetition is possessive (the extra +): it never backtracks, so a hostile header takes linear time.
 _VALUE = r"\s*+=\s*+(?:\"([^\"]*+)\"|([^\s;,\"]*+))"

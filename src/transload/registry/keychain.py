@@ -9,15 +9,13 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from attrs import field
-
 from transload.errors import CredentialsUnavailable
 from transload.limits import LOGINS_BYTES, LOGINS_VALUES
 from transload.login import Login
 from transload.programs import run_program
 from transload.registry.loginfile import HUB, login_of, text_of
 from transload.strictjson import read_json
-from transload.values import frozen
+from transload.values import field, frozen
 
 HELPER_TIMEOUT_S = 30.0
 _HUB_SERVER = (

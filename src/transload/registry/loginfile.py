@@ -15,14 +15,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import field
-
 from transload.errors import CredentialsUnavailable, LocalError
 from transload.files import read_file
 from transload.limits import LOGINS_BYTES, LOGINS_VALUES
 from transload.login import Login, Secret
 from transload.strictjson import read_json
-from transload.values import frozen
+from transload.values import field, frozen
 
 HUB = "docker.io"
 _HUB_ALIASES = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})

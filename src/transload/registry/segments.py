@@ -12,11 +12,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from attrs import field
-
 from transload.limits import SEGMENT_BYTES, SEGMENT_LEAST_BYTES
 from transload.registry.room import BLOCK
-from transload.values import define
+from transload.values import define, field
 
 _ROUND_TRIPS = 32  # a segment that takes so many of them is hardly slower than an endless one
 _SPREAD = 2  # segments have so many times the length that the room allows, since they are half full on average

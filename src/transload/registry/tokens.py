@@ -8,8 +8,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 
-from attrs import evolve
-
 from transload.errors import AccessDenied, CredentialsRejected, ServerTrouble
 from transload.login import Secret
 from transload.net.http import Http
@@ -18,7 +16,7 @@ from transload.registry.auth import Applicant, Granted, basic, choose, obtain, r
 from transload.registry.expecting import together
 from transload.registry.headers import Challenge, challenges
 from transload.registry.scope import Scope, covers, merged, parse_scopes
-from transload.values import frozen
+from transload.values import evolve, frozen
 
 Scopes = tuple[Scope, ...]
 _AHEAD = 0.25

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
-from attrs import field
-
 from transload.errors import TransloadError
 from transload.report.exitcodes import MIXED
 from transload.report.problem import Problem
 from transload.report.styled import Meaning, Styled, folded
 from transload.report.texts import count, duration, one_line, size
-from transload.values import frozen
+from transload.values import field, frozen
 
 Verdict = Literal["ok", "warning", "problem", "unknown"]
 """Works; works, with something to know; a run would fail; could not be found out."""

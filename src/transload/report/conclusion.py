@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from attrs import field
-
 from transload.errors import Interrupted, OutOfBytes
 from transload.report.problem import Problem
 from transload.report.result import RESULT_FORMAT, ReleaseResult, Result, exit_code
 from transload.report.several import Results
 from transload.report.summary import status_counts, verdict
 from transload.report.texts import one_line
-from transload.values import frozen
+from transload.values import field, frozen
 
 Status = Literal["changed", "unchanged", "left", "failed", "interrupted"]
 """`changed`: something was copied, and all is in order. `left`: so far, and the run may move no more bytes."""

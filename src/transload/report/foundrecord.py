@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import field
-
 from transload.oci import Digest
-from transload.values import frozen
+from transload.values import field, frozen
 
 
 @frozen(kw_only=True)

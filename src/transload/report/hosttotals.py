@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from attrs import field
-
-from transload.values import frozen
+from transload.values import field, frozen
 
 if TYPE_CHECKING:
     from transload.errors import Side

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import evolve
-
 from transload.errors import (
     AccessError,
     DiskFull,
@@ -19,7 +17,7 @@ from transload.errors import (
 )
 from transload.report.styled import Styled, folded
 from transload.report.texts import cut, one_line, with_short_digests
-from transload.values import frozen
+from transload.values import evolve, frozen
 
 # Errors that stop many images for one reason, with different words each: which blob was on its way.
 _SHARED_EXIT_CODES = {AccessError.exit_code, Unreachable.exit_code}

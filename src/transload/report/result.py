@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from attrs import field
-
 from transload.errors import HostGivenUp, Interrupted, OutOfBytes
 from transload.planning.plan import PlannedImage, Share
 from transload.report.exitcodes import MIXED, of_run
@@ -17,7 +15,7 @@ from transload.report.planned import share_json
 from transload.report.problem import Problem
 from transload.report.texts import instant
 from transload.report.trusted import NOBODY, Trusted
-from transload.values import define, frozen
+from transload.values import define, field, frozen
 
 if TYPE_CHECKING:
     from transload.oci import Digest

@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 
-from attrs import evolve
 from rich.console import Console
 
 from transload.events import Event, HostTroubled, ImageDone, Listener, RunPaused, RunResumed, StepRetried
@@ -22,6 +21,7 @@ from transload.report.summary import verdict
 from transload.report.tally import Snapshot, Tally
 from transload.report.texts import percent, shortened
 from transload.report.theme import rendered
+from transload.values import evolve
 
 _PER_SECOND = 8
 _FOLDED = 3  # see `terminal.py`

@@ -7,10 +7,8 @@ from collections.abc import Iterable
 from importlib.util import find_spec
 from typing import Literal
 
-from attrs import field
-
 from transload.report.texts import harmless
-from transload.values import frozen
+from transload.values import field, frozen
 
 Meaning = Literal["", "good", "bad", "warn", "faint", "strong"]
 Part = str | tuple[str, Meaning]

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from attrs import field
-
 from transload.clock import SYSTEM_CLOCK, Clock
 from transload.events import (
     Event,
@@ -30,7 +28,7 @@ from transload.events import (
 from transload.planning import BlobStep, Plan
 from transload.planning.plan import Share
 from transload.report.speed import WINDOW_S, Speed
-from transload.values import define, frozen
+from transload.values import define, field, frozen
 
 if TYPE_CHECKING:
     from transload.errors import TransloadError

@@ -11,7 +11,6 @@ from typing import ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
 from aiohttp import web
-from attrs import field
 
 from transload.allowance import affordable, files_allowed, space_left
 from transload.clock import SYSTEM_CLOCK, Clock
@@ -24,7 +23,7 @@ from transload.server.served import ServedTotals
 from transload.server.settings import ServeSettings
 from transload.server.uploads import ServedUploads
 from transload.threads import no_threads
-from transload.values import define, frozen
+from transload.values import define, field, frozen
 
 THREADS = 16
 

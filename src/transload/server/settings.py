@@ -7,11 +7,9 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
-from attrs import field
-
 from transload.errors import UsageError
 from transload.login import Secret
-from transload.values import frozen
+from transload.values import field, frozen
 
 
 @frozen(kw_only=True)

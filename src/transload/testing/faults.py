@@ -13,12 +13,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-from attrs import evolve, field
-
 from transload.errors import DiskFull, ReadOnly, TransloadError, Truncated, Unreachable
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.ports import Chunk, Ingest, Lists, Mounts, Refers, RequestCosts, Sparse, Target
-from transload.values import frozen
+from transload.values import evolve, field, frozen
 
 Operation = (
     Literal["resolve", "fetch", "tags", "repositories", "exists", "open"]

@@ -16,12 +16,11 @@ from contextlib import ExitStack
 from typing import Any, Generic, Protocol, TypeVar, overload
 
 import pytest
-from attrs import field
 
 from transload.memory import MemoryStore
 from transload.ports import Source, Target
 from transload.server import Served, ServeSettings, serve
-from transload.values import frozen
+from transload.values import field, frozen
 
 Store = TypeVar("Store", bound=Source | Target)
 

@@ -13,11 +13,9 @@ import tarfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 
-from attrs import evolve, field
-
 from transload.oci import Descriptor, Digest
 from transload.oci.mediatype import OCI_LAYER_GZIP
-from transload.values import frozen
+from transload.values import evolve, field, frozen
 
 _PIECE = 256 << 10  # bytes made at a time
 _STORED = 0xFFFF  # the longest stored block of deflate

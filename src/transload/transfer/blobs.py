@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from attrs import field
-
 from transload.clock import Clock
 from transload.errors import (
     BlobUnknown,
@@ -30,7 +28,7 @@ from transload.planning import BlobStep
 from transload.ports import Chunk, Ingest, Source, Target
 from transload.threads import Cancellation
 from transload.transfer.gathering import Arriving
-from transload.values import define, frozen
+from transload.values import define, field, frozen
 
 _BACKOFF_S = 0.5
 _BACKOFF_MAX_S = 30.0

@@ -11,8 +11,6 @@ import heapq
 import threading
 from collections.abc import Mapping, Sequence
 
-from attrs import field
-
 from transload.clock import SYSTEM_CLOCK, Clock
 from transload.errors import Interrupted, LocalError, TransloadError
 from transload.events import Event, Listener, StepMoved, ignore
@@ -22,7 +20,7 @@ from transload.ports import Continues, Source, Target
 from transload.threads import AHEAD, Cancellation, TaskGroup
 from transload.transfer.blobs import Passed, Placing
 from transload.transfer.journal import Journal
-from transload.values import define
+from transload.values import define, field
 
 _LOOK_S = 0.5
 _ATTEMPTS = 6

@@ -5,14 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 
-from attrs import field
-
 from transload.clock import Clock
 from transload.errors import Interrupted, UsageError
 from transload.events import Listener, RunPaused, RunResumed
 from transload.threads import Cancellation
 from transload.transfer.hours import Hours
-from transload.values import frozen
+from transload.values import field, frozen
 from transload.wording import bytes_in
 
 _LOOK_S = 1.0  # between two looks at the clock: a computer that was asleep is awake at any moment

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from attrs import field
-
 from transload.errors import NotFound, Refused
 from transload.events import How
 from transload.oci import Manifest
 from transload.planning import BlobStep, ManifestStep, Plan, Step
 from transload.ports import Target
-from transload.values import frozen
+from transload.values import field, frozen
 
 
 @frozen

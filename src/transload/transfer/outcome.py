@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from attrs import field
-
 from transload.errors import TransloadError
 from transload.oci import Digest
 from transload.planning.plan import Share
-from transload.values import frozen
+from transload.values import field, frozen
 
 
 @frozen

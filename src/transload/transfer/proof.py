@@ -6,8 +6,6 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from attrs import evolve, field
-
 from transload.errors import (
     AccessError,
     BlobUnknown,
@@ -37,7 +35,7 @@ from transload.planning.request import Item, Narrowing, Request
 from transload.planning.survey import Surveyed, Surveyor
 from transload.ports import Doubts, Source, Target
 from transload.threads import Cancellation, in_parallel
-from transload.values import frozen
+from transload.values import evolve, field, frozen
 
 Verdict = Literal["identical", "sound", "differs", "absent", "damaged", "unproved", "unchecked"]
 """`sound`: complete, with nothing to compare it with. `unproved`: the source could not be asked, or lacks it.

@@ -14,8 +14,6 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from attrs import field
-
 from transload.allowance import files_allowed
 from transload.errors import Interrupted, LocalError
 from transload.events import Event, Listener, StepDone, StepFailed
@@ -27,7 +25,7 @@ from transload.planning.plan import Share
 from transload.ports import Chunk, Refers, RequestCosts, Source
 from transload.transfer.blobs import Opens
 from transload.transfer.spooled import SpooledBlob
-from transload.values import define, frozen
+from transload.values import define, field, frozen
 
 _Key = tuple[str, Digest]
 

@@ -10,12 +10,10 @@ import base64
 import binascii
 import json
 
-from attrs import field
-
 from transload.documents.value import Value
 from transload.limits import ENVELOPE_BYTES, ENVELOPE_SIGNATURES, SMALL_JSON_VALUES
 from transload.oci.mediatype import is_printable
-from transload.values import frozen
+from transload.values import field, frozen
 
 MEDIA_TYPE = "application/vnd.dsse.envelope.v1+json"
 """The media type of an envelope as it lies in a registry."""

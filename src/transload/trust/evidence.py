@@ -6,10 +6,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Protocol
 
-from attrs import field
-
 from transload.oci import Descriptor, Digest, Manifest
-from transload.values import frozen
+from transload.values import field, frozen
 
 
 class Form(Enum):

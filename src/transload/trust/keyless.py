@@ -15,8 +15,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from attrs import field
-
 from transload.documents.value import Value
 from transload.errors import DocumentInvalid
 from transload.extras import Extra
@@ -28,7 +26,7 @@ from transload.trust.policyfolder import PolicyFolder
 from transload.trust.predicate import WantedPredicate
 from transload.trust.sigstorebundle import MessageSignature, SigstoreBundle
 from transload.trust.wanted import Wanted, read_wanted
-from transload.values import frozen
+from transload.values import field, frozen
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate

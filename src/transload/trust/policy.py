@@ -10,15 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from enum import Enum
 
-from attrs import field
-
 from transload.trust import simplesigning
 from transload.trust.evidence import Authority, Evidence, Finding, Form, Subject
 from transload.trust.policyfolder import Material
 from transload.trust.predicate import WantedPredicate
 from transload.trust.prefixes import plain
 from transload.trust.reasons import Judged, unattested, unsigned
-from transload.values import frozen
+from transload.values import Factory, field, frozen
 
 
 class Mode(Enum):
@@ -72,6 +70,10 @@ class Rule:
         return frozenset(form for authority in (*self.authorities, *attesting) for form in authority.forms)
 
 
+def _by_prefix(rules: Iterable[Rule]) -> dict[str, Rule]:
+    return {prefix: rule for rule in rules for prefix in (rule.prefix, *rule.also)}
+
+
 @frozen(kw_only=True)
 class Policy:
     """Rules, none with the prefix of another. `file` is where they were read; `material` is it and its files."""
@@ -79,11 +81,9 @@ class Policy:
     file: str
     rules: tuple[Rule, ...]
     material: tuple[Material, ...] = ()
-    _by_prefix: dict[str, Rule] = field(init=False, repr=False, eq=False)
-
-    @_by_prefix.default
-    def _indexed(self) -> dict[str, Rule]:
-        return {prefix: rule for rule in self.rules for prefix in (rule.prefix, *rule.also)}
+    _by_prefix: dict[str, Rule] = field(
+        init=False, repr=False, eq=False, default=Factory(lambda self: _by_prefix(self.rules), True)
+    )
 
     def rule_for(self, name: str) -> Rule | None:
         """The rule whose prefix is `name`, such as `registry.example/vendor/app`, or what is above it, the nearest."""

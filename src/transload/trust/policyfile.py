@@ -9,8 +9,6 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from attrs import evolve, field
-
 from transload.documents.value import Value
 from transload.files import local_errors, read_file
 from transload.limits import POLICY_AUTHORITIES, POLICY_RULES, RULE_AUTHORITIES, YAML_BYTES
@@ -22,7 +20,7 @@ from transload.trust.policy import Mode, Policy, Rule, WantedAttestation
 from transload.trust.policyfolder import Material, PolicyFolder
 from transload.trust.predicate import WantedPredicate, read_predicate
 from transload.trust.prefixes import read_prefix
-from transload.values import define
+from transload.values import define, evolve, field
 
 VERSION = "1"
 _POLICY = ("version", "rules")

@@ -10,13 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from attrs import field
-
 from transload.documents.value import Value
 from transload.errors import DocumentInvalid, LimitExceeded
 from transload.files import local_errors, read_file
 from transload.limits import POLICY_FILES, POLICY_FILES_BYTES
-from transload.values import define, frozen
+from transload.values import define, field, frozen
 
 Result = TypeVar("Result")
 

@@ -10,13 +10,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from attrs import field
-
 from transload.documents.value import Value
 from transload.limits import CONDITIONS, IDENTITY_LENGTH
 from transload.trust.doubt import Doubt, shown
 from transload.trust.wanted import Wanted, read_wanted
-from transload.values import frozen
+from transload.values import field, frozen
 from transload.wording import hint as guess
 
 COSIGN_SIGNATURE = "https://sigstore.dev/cosign/sign/v1"

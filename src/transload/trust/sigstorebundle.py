@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import field
-
 from transload.documents.value import Document, Value
 from transload.errors import DocumentInvalid
 from transload.trust.doubt import Doubt, from_base64, mapping, read_signed, shown
 from transload.trust.dsse import Envelope, envelope_in
 from transload.trust.evidence import Subject
-from transload.values import frozen
+from transload.values import field, frozen
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 """The media type of a layer with a bundle, and the artifact type of a referrer that has one."""

@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from attrs import field
-
 from transload.documents.value import Value
 from transload.errors import DigestInvalid
 from transload.limits import ENVELOPE_BYTES, STATEMENT_VALUES
 from transload.linedjson import lined
 from transload.oci import Digest
-from transload.values import frozen
+from transload.values import field, frozen
 
 TYPE = "https://in-toto.io/Statement/v1"
 OLD_TYPE = "https://in-toto.io/Statement/v0.1"

@@ -10,12 +10,10 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, TypeAlias
 
-from attrs import field
-
 from transload.errors import KeyInvalid
 from transload.extras import Extra
 from transload.trust.doubt import Doubt
-from transload.values import frozen
+from transload.values import field, frozen
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey

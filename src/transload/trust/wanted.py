@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 
-from attrs import field
-
 from transload.documents.value import Value
 from transload.limits import IDENTITY_LENGTH, IDENTITY_WORK
 from transload.patterns import ANY_LETTERS, Texts
-from transload.values import frozen
+from transload.values import Factory, field, frozen
 
 _TEXTS = Texts("it", "text", letters=ANY_LETTERS, length=IDENTITY_LENGTH, work=IDENTITY_WORK)
 
@@ -24,17 +22,19 @@ class Wanted:
 
     text: str
     is_regexp: bool = False
-    _matches: re.Pattern[str] | None = field(init=False, repr=False, eq=False)
-
-    @_matches.default
-    def _compiled(self) -> re.Pattern[str] | None:
-        return _TEXTS.check(self.text) if self.is_regexp else None
+    _matches: re.Pattern[str] | None = field(
+        init=False, repr=False, eq=False, default=Factory(lambda self: _compiled(self), True)
+    )
 
     def accepts(self, text: str) -> bool:
         """Whether `text` is what is wanted. Longer ones than `IDENTITY_LENGTH` are not."""
         if len(text) > IDENTITY_LENGTH:
             return False
         return bool(self._matches.fullmatch(text)) if self._matches else text == self.text
+
+
+def _compiled(wanted: Wanted) -> re.Pattern[str] | None:
+    return _TEXTS.check(wanted.text) if wanted.is_regexp else None
 
 
 def read_wanted(value: Value, *, is_regexp: bool = False) -> Wanted:

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from attrs import evolve
-
 from transload.app.detect import carried_place, open_carried
 from transload.app.job import BODIES, Job
 from transload.app.location import Location, is_local
@@ -26,7 +24,7 @@ from transload.oci import Platform
 from transload.planning import Narrowing, Referrers
 from transload.report.result import Result
 from transload.transfer.limits import NO_LIMITS, Limits
-from transload.values import frozen
+from transload.values import evolve, frozen
 from transload.verbs import arguments
 from transload.verbs.gating import gates_of
 from transload.verbs.means import Means, Options, at_work

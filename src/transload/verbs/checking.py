@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Unpack
 
-from attrs import evolve
-
 from transload.app.check.run import Check, CheckOptions, less_patient
 from transload.app.check.watch import Watch
 from transload.app.job import Job
@@ -17,6 +15,7 @@ from transload.oci import Platform
 from transload.planning import Narrowing
 from transload.report.checkup import Checkup
 from transload.threads import Cancellation
+from transload.values import evolve
 from transload.verbs import arguments
 from transload.verbs.means import Means, Options, at_work
 

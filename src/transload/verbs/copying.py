@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack, overload
 
-from attrs import evolve
-
 from transload.app.job import BODIES, Job, Through
 from transload.app.location import Location, is_image, is_short
 from transload.app.mirror import prepare
@@ -23,6 +21,7 @@ from transload.planning import Narrowing
 from transload.report.result import Result
 from transload.report.several import Results
 from transload.transfer.limits import NO_LIMITS, Limits
+from transload.values import evolve
 from transload.verbs import arguments
 from transload.verbs.gating import gates_of
 from transload.verbs.means import Means, Options, at_work

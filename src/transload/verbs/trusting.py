@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from attrs import evolve
-
 from transload.app.job import Job
 from transload.errors import UsageError
+from transload.values import evolve
 from transload.verbs import arguments
 
 if TYPE_CHECKING:

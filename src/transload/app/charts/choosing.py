@@ -8,8 +8,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import evolve, field
-
 from transload.app.charts.finding import LocatedChart, fetched, find_chart
 from transload.catalog.chartuse import ChartUse
 from transload.catalog.selected import Selected, merge
@@ -19,7 +17,7 @@ from transload.events import Counting
 from transload.oci import Reference
 from transload.report.texts import count
 from transload.threads import Cancellation, in_parallel
-from transload.values import frozen
+from transload.values import evolve, field, frozen
 
 if TYPE_CHECKING:
     from transload.app.charts.rendering import Helm

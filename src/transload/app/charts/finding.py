@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from attrs import evolve
-
 from transload.app.location import Location
 from transload.catalog.chartaddress import OCI, ChartAddress, newest_version
 from transload.catalog.versionrange import order_key
 from transload.errors import CorruptError, ManifestUnknown, Refused, UsageError, at_side
 from transload.oci import Name
 from transload.oci.reference import check_repository
-from transload.values import frozen
+from transload.values import evolve, frozen
 from transload.wording import hint
 
 if TYPE_CHECKING:

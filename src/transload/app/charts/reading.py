@@ -12,8 +12,6 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from attrs import evolve, field
-
 from transload.app.charts.finding import fetch_chart
 from transload.app.charts.rendering import ChartOptions, Helm
 from transload.app.settings import Environment
@@ -29,7 +27,7 @@ from transload.documents.yamlstream import documents_in
 from transload.errors import DocumentInvalid, TransloadError, UsageError
 from transload.files import local_errors, read_file
 from transload.limits import YAML_BYTES
-from transload.values import define, frozen
+from transload.values import define, evolve, field, frozen
 
 _NAME_LENGTH = 100
 _WORD = re.compile(r"[\w./:@-]+")

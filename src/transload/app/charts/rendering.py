@@ -13,13 +13,11 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from attrs import field
-
 from transload.app.settings import Environment
 from transload.errors import DocumentInvalid
 from transload.limits import RENDERED_BYTES
 from transload.programs import run_program
-from transload.values import frozen
+from transload.values import field, frozen
 from transload.wording import in_words
 
 TIMEOUT_S = 120.0

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from attrs import evolve
-
 from transload.app.baseline import far_side
 from transload.app.check import images as trials
 from transload.app.check import uploads
@@ -33,7 +31,7 @@ from transload.registry.known import Finding, KnownRegistries, registry_key
 from transload.registry.store import RegistryStore
 from transload.report.checkup import CheckPoint, Checkup
 from transload.report.texts import instant
-from transload.values import frozen
+from transload.values import evolve, frozen
 
 PROBED = "transload-check"
 """The repository below the prefix in which things are tried, if no set names one."""

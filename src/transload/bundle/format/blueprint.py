@@ -13,8 +13,6 @@ from functools import cached_property
 from itertools import chain
 from typing import Any, TypeVar
 
-from attrs import evolve, field
-
 from transload.bundle.format.contents import BundledImage, Contents
 from transload.bundle.format.ledger import Ledger, LedgerImage, Stored, StoredBlob, StoredExtra
 from transload.bundle.format.saved import SAVED, ManifestOf, saved_content
@@ -27,7 +25,7 @@ from transload.oci import Descriptor, Digest, Name
 from transload.oci.imagelayout import INDEX, MARKER, left_out_annotation
 from transload.oci.mediatype import OCI_INDEX
 from transload.oci.refname import annotations_for
-from transload.values import define
+from transload.values import define, evolve, field
 
 LEDGER, SIGNATURE = "transload/ledger.json", "transload/ledger.sig"
 MARKER_CONTENT = b'{"imageLayoutVersion":"1.0.0"}'

@@ -8,13 +8,11 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
-from attrs import field
-
 from transload.bundle.format.edition import Edition
 from transload.errors import SizeMismatch, UsageError
 from transload.files import chunks_of, closed_after, is_plain_name, local_errors, open_file
 from transload.oci import Descriptor, Digest, Manifest, Name
-from transload.values import define, frozen
+from transload.values import define, field, frozen
 
 EXTRA_NAME_BYTES = 150
 

@@ -6,12 +6,10 @@ import contextlib
 from datetime import UTC, datetime
 from typing import Any
 
-from attrs import field
-
 from transload.documents.value import Value
 from transload.errors import DocumentInvalid
 from transload.limits import EDITION_NAMES
-from transload.values import frozen
+from transload.values import field, frozen
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _LETTERS = 128  # of a name; tags, and names of catalogs and image sets, are no longer

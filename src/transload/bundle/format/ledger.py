@@ -14,8 +14,6 @@ from operator import ge
 from pathlib import Path
 from typing import Any, TypeVar
 
-from attrs import field
-
 from transload.bundle.format.contents import BundledImage, ExtraFile, Prerequisite
 from transload.bundle.format.edition import Edition
 from transload.bundle.format.volumes import Cut
@@ -27,7 +25,7 @@ from transload.oci import Descriptor, Digest, Name
 from transload.oci.imagelayout import blob_path
 from transload.oci.reference import check_repository
 from transload.strictjson import NotJson, check_size, read_json
-from transload.values import define, frozen
+from transload.values import define, field, frozen
 
 KIND = "transload-bundle"  # so that the signature of a ledger cannot be used for another document
 FORMATS = (1, 2, 3)  # the second has a manifest.json, and says so; the third says which edition it is

@@ -6,13 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import field
-
 from transload.bundle.format.keys import PublicKey, Signature, load_public_key
 from transload.errors import KeyInvalid, PartMissing
 from transload.extras import Extra
 from transload.files import local_errors, read_file
-from transload.values import frozen
+from transload.values import field, frozen
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519

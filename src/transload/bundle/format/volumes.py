@@ -5,9 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from attrs import field
-from attrs.validators import ge, optional
-
 from transload.errors import UsageError
 from transload.values import frozen
 from transload.wording import bytes_in, number_of
@@ -60,8 +57,12 @@ class Extent:
 class Cut:
     """A stream of `size` bytes, cut into volumes of `volume_bytes` each (the last one shorter), or not at all."""
 
-    size: int = field(validator=ge(1))
-    volume_bytes: int | None = field(validator=optional(ge(1)))
+    size: int
+    volume_bytes: int | None
+
+    def __attrs_post_init__(self) -> None:
+        if self.size < 1 or (self.volume_bytes is not None and self.volume_bytes < 1):
+            raise ValueError(f"a stream of {self.size} bytes is not cut into volumes of {self.volume_bytes}")
 
     @property
     def count(self) -> int:

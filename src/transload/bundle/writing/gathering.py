@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from attrs import field
-
 from transload.bundle.format.blueprint import ends, starts
 from transload.bundle.format.ledger import Stored
 from transload.bundle.format.stream import PathOf, StreamWriter
@@ -15,7 +13,7 @@ from transload.bundle.writing.frontier import Frontier
 from transload.bundle.writing.journal import PackJournal
 from transload.gathers import Put
 from transload.oci import Descriptor, Manifest, Name, Verifier
-from transload.values import frozen
+from transload.values import field, frozen
 
 
 @frozen(kw_only=True)

@@ -12,8 +12,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from attrs import evolve
-
 from transload.bundle.format.galois import add, factor
 from transload.bundle.format.member import Read
 from transload.bundle.format.recovery import (
@@ -29,6 +27,7 @@ from transload.bundle.writing.sums import write_sums
 from transload.errors import BundleExists, DiskFull, LocksMissing, Truncated
 from transload.files import Folder, free_bytes, fsync_folder, local_errors, open_file, read_up_to, write_all
 from transload.oci import Digest
+from transload.values import evolve
 from transload.wording import in_words
 
 _MEMORY_BYTES = 16 << 20  # for the parity of the rows that are made in one go

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from attrs import evolve
-
 from transload.catalog.chartuse import ChartUse
 from transload.catalog.imageset import ImageSet
 from transload.catalog.lists import (
@@ -30,7 +28,7 @@ from transload.catalog.selected import Selected, merge
 from transload.documents.value import Value
 from transload.errors import TargetConflict
 from transload.limits import LISTED_RULES
-from transload.values import frozen
+from transload.values import evolve, frozen
 from transload.wording import number_of
 
 _TOLD = 10  # questions that every run with the list tells

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from attrs import evolve
-
 from transload.catalog.lists.naming import image, ruled, template_in
 from transload.catalog.lists.taken import (
     Format,
@@ -29,6 +27,7 @@ from transload.documents.value import Value
 from transload.errors import DocumentInvalid, ReferenceInvalid
 from transload.oci import Reference
 from transload.oci.reference import check_tag
+from transload.values import evolve
 
 _IMGPKG, _KBLD = "imgpkg.carvel.dev", "kbld.k14s.io"
 _ID = "kbld.carvel.dev/id"

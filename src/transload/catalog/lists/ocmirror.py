@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from attrs import evolve
-
 from transload.catalog.lists.naming import chart, image
 from transload.catalog.lists.taken import (
     Format,
@@ -30,7 +28,7 @@ from transload.documents.value import Value
 from transload.limits import BLOCKED_COMPARISONS
 from transload.oci import Platform
 from transload.oci.reference import check_repository, check_tag
-from transload.values import frozen
+from transload.values import evolve, frozen
 
 _GROUP = "mirror.openshift.io"
 _RELEASES = "OpenShift's releases are not copied; oc-mirror asks the update service for them"

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from attrs import field
-
 from transload.catalog.chartuse import ChartUse
 from transload.catalog.ruled import RuledImages, RuledPrefix
 from transload.catalog.selected import Selected
 from transload.documents.value import Value
 from transload.oci import Platform
 from transload.oci.reference import shown
-from transload.values import frozen
+from transload.values import field, frozen
 from transload.wording import first_of
 
 _SHOWN = 200  # letters of a text in a question

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from attrs import field
-
 from transload.discovery.charts.package import Files, Room, is_packed, unpacked
 from transload.discovery.charts.tree import Tree, values_of
 from transload.discovery.finding import Place, Unread
@@ -16,7 +14,7 @@ from transload.documents.text import decoded
 from transload.documents.value import Value
 from transload.errors import DocumentInvalid, LimitExceeded, TransloadError
 from transload.limits import CHART_DEPTH, CHART_FILE_BYTES
-from transload.values import frozen
+from transload.values import field, frozen
 
 
 class NoChart(DocumentInvalid):

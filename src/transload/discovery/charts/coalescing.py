@@ -12,13 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from attrs import evolve, field
-
 from transload.discovery.charts.chart import Chart, Dependency
 from transload.discovery.charts.tree import Leaf, Path, Tree, at, mapping_at, mapping_of, merged, size, without_nulls
 from transload.errors import LimitExceeded
 from transload.limits import CHART_VALUES
-from transload.values import define, frozen
+from transload.values import define, evolve, field, frozen
 
 
 @frozen(eq=False)

@@ -15,15 +15,13 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from attrs import field
-
 from transload.discovery.charts.fields import ChartImage, Fields
 from transload.discovery.charts.rules import Candidate, has_tag
 from transload.discovery.charts.templates import Named, Written
 from transload.discovery.charts.tree import Path, written
 from transload.discovery.finding import Finding, Irrelevant, Place, Question, Unread
 from transload.discovery.judging import judged, open_reason, question
-from transload.values import define
+from transload.values import define, field
 
 Item = ChartImage | Question | Unread | Irrelevant
 _ONE_VALUE = re.compile(r"(?:- )?(?:image: *)?[\"']?\{\{-? *\.Values(?:\.\w+)+ *(?:\| *quote *)?-?\}\}[\"']?")

@@ -10,15 +10,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Union
 
-from attrs import evolve, field
-
 from transload.discovery.charts.fields import ChartImage, Fields
 from transload.discovery.charts.reading import ChartReading
 from transload.discovery.charts.tree import Leaf, Path, Tree, at, leaves, text_at, written
 from transload.discovery.finding import Finding, Place
 from transload.documents.yamltext import comment, quoted, scalar
 from transload.oci import Reference
-from transload.values import define, frozen
+from transload.values import define, evolve, field, frozen
 
 Plain = Union[str, dict[str, "Plain"], list["Plain"]]  # noqa: UP007 - it names itself
 """Values to be written; a scalar is text, or a word of the chart's own."""

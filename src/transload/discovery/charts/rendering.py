@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from attrs import field
-
 from transload.discovery.charts.functions import call, references
 from transload.discovery.charts.syntax import (
     Action,
@@ -41,7 +39,7 @@ from transload.discovery.charts.worth import (
     truth,
 )
 from transload.limits import TEMPLATE_STEPS
-from transload.values import define, frozen
+from transload.values import define, field, frozen
 
 _CALLS = 20  # include within include
 

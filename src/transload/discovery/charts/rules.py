@@ -14,13 +14,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from attrs import evolve, field
-
 from transload.discovery.charts.fields import Fields
 from transload.discovery.charts.tree import Leaf, Path, Tree, text_at, written
 from transload.errors import LimitExceeded
 from transload.limits import CHART_TEXT_BYTES
-from transload.values import define, frozen
+from transload.values import define, evolve, field, frozen
 
 _PART_REPOSITORY = ("repository", "image", "name", "repo", "imageName", "imageRepository")
 _PART_REGISTRY = ("registry", "imageRegistry", "hub")

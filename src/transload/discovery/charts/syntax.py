@@ -9,9 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from attrs import field
-
-from transload.values import define, frozen
+from transload.values import define, field, frozen
 
 _NESTING = 20
 _SPACE = " \t\r\n"

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import zip_longest
 
-from attrs import evolve, field
-
 from transload.discovery import kubernetes
 from transload.discovery.charts.chart import Chart
 from transload.discovery.charts.coalescing import Use
@@ -21,7 +19,7 @@ from transload.discovery.finding import Finding, Place, Unread
 from transload.documents.yamlstream import documents_in, split_documents
 from transload.errors import DocumentInvalid, LimitExceeded
 from transload.limits import CHART_TEXT_BYTES
-from transload.values import define, frozen
+from transload.values import define, evolve, field, frozen
 
 _IMAGE_LINE = re.compile(r"\s*(?:-\s+)*[\"']?(?:\w*[iI]mage)[\"']?:[ \t]+(?P<value>[^\s#].*)")
 _EMPTY_LINE = re.compile(r"\s*(?:-\s+)*[\"']?image[\"']?:\s*(?:\"\"|'')?\s*")

@@ -8,11 +8,9 @@ from contextlib import ExitStack
 from email.message import Message
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from attrs import evolve, field
-
 from transload.errors import UsageError
 from transload.server.routes import Route, route
-from transload.values import frozen
+from transload.values import evolve, field, frozen
 
 
 class HangUp(Exception):

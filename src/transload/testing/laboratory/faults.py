@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from attrs import evolve
-
 from transload.testing.laboratory.exchange import Answer, Asked, HangUp, Onward
 from transload.testing.laboratory.script import ALWAYS, Act, Fault
+from transload.values import evolve
 
 _PIECE = 4096
 

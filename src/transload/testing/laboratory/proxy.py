@@ -12,11 +12,10 @@ import time
 from collections.abc import Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from attrs import evolve
-
 from transload.testing.laboratory.exchange import Answer, Asked, HangUp, Onward
 from transload.testing.laboratory.script import Fault, Script
 from transload.testing.laboratory.tally import Tally
+from transload.values import evolve
 
 _PIECE = 64 << 10
 _SLOW_PIECE = 16 << 10

@@ -6,10 +6,8 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 
-from attrs import field
-
 from transload.testing.laboratory.exchange import Asked
-from transload.values import define
+from transload.values import define, field
 
 
 @define

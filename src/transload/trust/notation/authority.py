@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from attrs import field
-
 from transload.errors import PartMissing
 from transload.extras import Extra
 from transload.trust.doubt import Doubt, plain
@@ -20,7 +18,7 @@ from transload.trust.notation.jws import read_jws
 from transload.trust.notation.payload import check_payload
 from transload.trust.notation.revocation import NO_LISTS, RevocationLists
 from transload.trust.notation.timestamp import ProvedTime, check_timestamp
-from transload.values import frozen
+from transload.values import field, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

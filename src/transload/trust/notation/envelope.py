@@ -6,10 +6,8 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from attrs import field
-
 from transload.trust.doubt import Doubt, plain
-from transload.values import frozen
+from transload.values import field, frozen
 
 PAYLOAD_TYPE = "application/vnd.cncf.notary.payload.v1+json"
 

@@ -10,13 +10,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from attrs import field
-
 from transload.errors import DocumentInvalid
 from transload.limits import REVOCATION_LISTS
 from transload.trust.doubt import Doubt
 from transload.trust.notation.chain import WEAK_HASHES, is_authority, name_of
-from transload.values import frozen
+from transload.values import field, frozen
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate, CertificateRevocationList, RevokedCertificate
