@@ -159,7 +159,8 @@ class TaskGroup:
         try:
             begin(thread)
         except LocalError:
-            self._running.discard(thread)
+            with self._ended:
+                self._running.discard(thread)
             raise
         self._threads.append(thread)
 
@@ -168,7 +169,7 @@ class TaskGroup:
 
         So it is too where open files or address space are scarce: whoever gets in then fails in the middle of its work.
         """
-        allowed = threads_affordable(count)
+        allowed = min(count, threads_affordable(count))
         if allowed == 1 < count:
             work(*arguments)
             return
@@ -238,6 +239,8 @@ def in_parallel(
     After the first exception no further work begins; it is raised when all threads have ended.
     """
     queue = list(enumerate(items))[::-1]
+    if not queue:
+        return []
     results: dict[int, Result] = {}
 
     def take(cancelled: Cancellation) -> None:

@@ -7,6 +7,7 @@ asked whether the repository is new while the source gives the manifest and its 
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +15,7 @@ from functools import partial
 from typing import Protocol
 
 from transload.allowance import threads_affordable
-from transload.errors import Interrupted
+from transload.errors import Interrupted, LocalError
 from transload.events import ActivityListener, Counting
 from transload.oci import Descriptor
 from transload.planning.ahead import Ahead
@@ -27,6 +28,7 @@ from transload.values import define, field, frozen
 
 _LOOK_S = 0.5
 _CONNECTIONS = 32  # opened ahead at most
+_NEAR_S = 0.005  # a target that answers within this time is near: there a connection takes less time than a thread
 
 
 class ConnectsAhead(Protocol):
@@ -97,6 +99,9 @@ class _Asking:
         self._counting = Counting(working, "surveying", len(items))
         self._changed = threading.Condition()
         self._to_target, self._to_source = _Lane(), _Lane()
+        self._opening: list[Callable[[], None]] = []  # connections to the source, for questions that are to come
+        self._answered = self._far = False  # whether the target has answered; whether that took long
+        self._staff = self._idle = 0  # threads that may still be hired; those that wait
         self._surveyed: dict[int, Surveyed] = {}
         self._fresh: dict[str, bool] = {}
         self._unsure = Counter(item.target.repository for item in items)
@@ -109,7 +114,8 @@ class _Asking:
         if staff > 1:
             self._connect_ahead(sources, min(staff // 2, _CONNECTIONS))
         with TaskGroup(cancellation) as group:
-            group.staff(staff, self._work, group.cancellation)
+            self._staff = staff - 1
+            group.staff(1, self._work, group)
         failed = (surveyed.error for surveyed in self._surveyed.values())
         cut = cancellation.cancelled and any(isinstance(error, Interrupted) for error in failed)
         if cut or len(self._surveyed) < len(self._items):
@@ -122,13 +128,14 @@ class _Asking:
         for locator, count in wanted.items():
             store: Source | ConnectsAhead | None = sources.get(locator)
             if (connect := getattr(store, "connect_ahead", None)) is not None:
-                self._to_source.waiting.extend([connect] * min(count + self._eager, most))  # a manifest and a list
+                self._opening += [connect] * min(count + self._eager, most)  # a manifest and a list
 
     # --- threads
 
-    def _work(self, cancellation: Cancellation) -> None:
-        while (task := self._next(cancellation)) is not None:
+    def _work(self, group: TaskGroup) -> None:
+        while (task := self._next(group.cancellation)) is not None:
             lane, ask = task
+            self._hire(group)
             try:
                 ask()
             finally:
@@ -136,17 +143,48 @@ class _Asking:
                     lane.busy -= 1
                     self._changed.notify(self._threads * 2 if self._is_over else 1)
 
+    def _hire(self, group: TaskGroup) -> None:
+        """One more thread, if there is work that nobody is free for: where answers come at once, few are enough."""
+        with self._changed:
+            if self._idle or not self._staff or not (self._free_lane() or self._may_open or self._is_unsure):
+                return
+            self._staff -= 1
+        with contextlib.suppress(LocalError):  # the system gives no more threads: those that are there do it
+            group.start(self._work, group)
+
     def _next(self, cancellation: Cancellation) -> tuple[_Lane, Callable[[], None]] | None:
         with self._changed:
             while not cancellation.cancelled:
-                for lane in (self._to_target, self._to_source):
-                    if lane.waiting and lane.busy < self._threads:
-                        lane.busy += 1
-                        return lane, lane.waiting.popleft()
+                if (lane := self._free_lane()) is not None:
+                    lane.busy += 1
+                    if lane is self._to_source and self._opening:
+                        self._opening.pop()  # the question opens one itself, if none is free
+                    return lane, lane.waiting.popleft()
                 if self._is_over:
                     return None
-                self._changed.wait(_LOOK_S)
+                if self._may_open:
+                    self._to_source.busy += 1
+                    return self._to_source, self._opening.pop()
+                unsure = self._is_unsure
+                self._idle += 1
+                roused = self._changed.wait(_NEAR_S if unsure else _LOOK_S)
+                self._idle -= 1
+                self._far = self._far or (unsure and not roused and not self._answered)
             return None
+
+    def _free_lane(self) -> _Lane | None:
+        """A side that has a question waiting and may be asked."""
+        lanes = (self._to_target, self._to_source)
+        return next((lane for lane in lanes if lane.waiting and lane.busy < self._threads), None)
+
+    @property
+    def _is_unsure(self) -> bool:
+        """Whether a thread must look how long the target takes, since connections may be opened meanwhile."""
+        return bool(self._opening) and not self._far and not self._answered
+
+    @property
+    def _may_open(self) -> bool:
+        return self._far and bool(self._opening) and self._to_source.busy < self._threads
 
     @property
     def _is_over(self) -> bool:
@@ -158,6 +196,7 @@ class _Asking:
         at_target = self._surveyor.ask_target(item)
         is_new = at_target is None and self._is_eager_for(item)
         with self._changed:
+            self._answered = True
             self._to_source.waiting.append(partial(self._compare, number, item, at_target))
             if is_new:
                 self._to_source.waiting.append(partial(self._surveyor.list_companions, item))
