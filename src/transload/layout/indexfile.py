@@ -11,14 +11,12 @@ import os
 from io import FileIO
 from pathlib import Path
 
-from attrs import field
-
 from transload.clock import Clock
 from transload.errors import NotFound
 from transload.files import local_errors, open_file, read_up_to, replace_file
 from transload.limits import INDEX_BYTES
 from transload.oci.imagelayout import INDEX, LayoutIndex
-from transload.values import frozen
+from transload.values import field, frozen
 
 SETTLED_S = 3.0
 
