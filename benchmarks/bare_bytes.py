@@ -1,6 +1,6 @@
-"""The floor of a copy: blobs from one registry's socket to another's, eight at a time, and nothing else.
+"""The floor of a copy: blobs from one registry's socket to another's, some at a time, and nothing else.
 
-    python bare_bytes.py BLOBS SOURCE TARGET
+    python bare_bytes.py BLOBS SOURCE TARGET CONNECTIONS
 
 BLOBS has a line `size digest repository` for each blob. Run as a process of its own, with the standard library only.
 """
@@ -12,7 +12,6 @@ import sys
 import threading
 from pathlib import Path
 
-THREADS = 8
 BUFFER = 1 << 20
 
 
@@ -60,10 +59,10 @@ def carry(blobs: list[tuple[int, str, str]], source_host: str, target_host: str)
         target.answer(201)
 
 
-def main(listed: str, source: str, target: str) -> None:
+def main(listed: str, source: str, target: str, connections: str) -> None:
     lines = (line.split() for line in Path(listed).read_text().splitlines())
     blobs = sorted((int(size), digest, repository) for size, digest, repository in lines)
-    threads = [threading.Thread(target=carry, args=(blobs, source, target)) for _ in range(THREADS)]
+    threads = [threading.Thread(target=carry, args=(blobs, source, target)) for _ in range(int(connections))]
     for thread in threads:
         thread.start()
     for thread in threads:

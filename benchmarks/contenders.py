@@ -53,13 +53,15 @@ def mirror(errand: Errand, *more: object) -> Command:
     return Command(words, surroundings(errand.home))
 
 
-def bare_bytes(errand: Errand) -> Command:
+def bare_bytes(errand: Errand, connections: int = 8) -> Command:
     """The floor: every blob's bytes once from socket to socket, without hashes, manifests or mounts."""
     listed = errand.home / "blobs.txt"
     places = errand.goods.places().items()
     listed.write_text("".join(f"{size} {digest} {PREFIX}/{repository}\n" for digest, (size, repository) in places))
     script = Path(__file__).with_name("bare_bytes.py")
-    return Command((sys.executable, script, listed, errand.source, errand.target), surroundings(errand.home))
+    return Command(
+        (sys.executable, script, listed, errand.source, errand.target, connections), surroundings(errand.home)
+    )
 
 
 def installed(program: str) -> bool:

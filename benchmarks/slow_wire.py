@@ -29,7 +29,7 @@ READY = "ready"
 
 @frozen(kw_only=True)
 class Counts:
-    """What passed a wire. `in_sequence` are round trips that waited for the one before."""
+    """What passed a wire. `in_sequence` are round trips that waited for the one before; `down_s` see `bulk_s`."""
 
     connections: int = 0
     handshakes: int = 0  # of TLS
@@ -37,6 +37,7 @@ class Counts:
     resets: int = 0
     up_bytes: int = 0
     down_bytes: int = 0
+    down_s: float = 0.0
     in_sequence: int = 0
     most_connections: int = 0
     cpu_s: float = 0.0

@@ -21,7 +21,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from benchmarks.profiles import Profile, longest_chain
+from benchmarks.profiles import Profile, bulk_s, longest_chain
 
 PIPE_BYTES = 1 << 20
 SOCKET_BUFFER = 512 << 10
@@ -104,6 +104,7 @@ class Splicer:
         on_the_wire = int((profile.connection_rate or profile.line_rate) * profile.way_s * 1.25)
         self._most_held = on_the_wire + 4 * self._piece
         self._connections = self._handshakes = self._exchanges = self._resets = self._up = self._down = 0
+        self._came: list[tuple[float, int]] = []
         self._open = self._most_open = 0
         self._spent_s = 0.0
         self._spans: list[tuple[float, float]] = []
@@ -125,6 +126,7 @@ class Splicer:
             "resets": self._resets,
             "up_bytes": self._up,
             "down_bytes": self._down,
+            "down_s": round(bulk_s(self._came), 3),
             "in_sequence": longest_chain(self._spans),
             "most_connections": self._most_open,
             "cpu_s": round(self._spent_s - spent_s, 3),
@@ -132,6 +134,7 @@ class Splicer:
         self._connections = self._handshakes = self._exchanges = self._resets = self._up = self._down = 0
         self._most_open = self._open
         self._spans.clear()
+        self._came.clear()
         return found
 
     def run(self) -> None:
@@ -283,6 +286,7 @@ class Splicer:
             self._up += moved
             return
         self._down += moved
+        self._came.append((now_s, moved))
         if way.link.asked_s is not None:
             self._spans.append((way.link.asked_s, now_s))
             way.link.asked_s = None

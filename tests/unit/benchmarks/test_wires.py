@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 from attrs import evolve
 
-from benchmarks.profiles import FAR, FLAKY, LAN, LOOPBACK, PROFILES, SATELLITE, Profile, longest_chain
+from benchmarks.profiles import FAR, FLAKY, LAN, LOOPBACK, PROFILES, SATELLITE, Profile, bulk_s, longest_chain
 from benchmarks.slow_wire import Wire, wire
 
 BODY = hashlib.shake_128(b"wire").digest(3 << 20)
@@ -171,6 +171,11 @@ def test_the_profiles_are_those_that_are_promised() -> None:
     assert (FAR.round_trip_s, FAR.connection_rate) == (0.040, 20e6)
     assert (SATELLITE.round_trip_s, SATELLITE.connection_rate) == (0.6, 2e6)
     assert FLAKY.reset_share == 0.05
+
+
+def test_the_time_in_which_most_bytes_came() -> None:
+    assert bulk_s([]) == 0
+    assert bulk_s([(1.0, 5), (2.0, 5), *((3.0 + number, 99) for number in range(10)), (90.0, 1)]) == 9.0
 
 
 def test_the_longest_chain_of_spans() -> None:
