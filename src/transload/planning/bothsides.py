@@ -12,7 +12,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Protocol, cast
 
 from transload.allowance import threads_affordable
 from transload.errors import Interrupted, LocalError
@@ -36,6 +36,11 @@ class ConnectsAhead(Protocol):
 
     def connect_ahead(self) -> None:
         """Open one more connection for a question that is to come. Does not raise; trouble shows with the question."""
+        ...
+
+    @property
+    def connections_for_bodies(self) -> int:
+        """How many connections are of use before bodies are asked for; 0 if it makes no difference."""
         ...
 
 
@@ -102,12 +107,16 @@ class _Asking:
         self._opening: list[Callable[[], None]] = []  # connections to the source, for questions that are to come
         self._answered = self._far = False  # whether the target has answered; whether that took long
         self._staff = self._idle = 0  # threads that may still be hired; those that wait
+        self._sources: Mapping[str, Source] = {}
+        self._opened: Counter[str] = Counter()
+        self._prepared: set[str] = set()
         self._surveyed: dict[int, Surveyed] = {}
         self._fresh: dict[str, bool] = {}
         self._unsure = Counter(item.target.repository for item in items)
         self._open = len(items)
 
     def run(self, sources: Mapping[str, Source], cancellation: Cancellation) -> Answers:
+        self._sources = sources
         for number, item in enumerate(self._items):
             self._to_target.waiting.append(partial(self._ask_target, number, item))
         staff = threads_affordable(min(2 * self._threads, 3 * len(self._items)))
@@ -128,7 +137,8 @@ class _Asking:
         for locator, count in wanted.items():
             store: Source | ConnectsAhead | None = sources.get(locator)
             if (connect := getattr(store, "connect_ahead", None)) is not None:
-                self._opening += [connect] * min(count + self._eager, most)  # a manifest and a list
+                self._opened[locator] = min(count + self._eager, most)  # a manifest and a list
+                self._opening += [connect] * self._opened[locator]
 
     # --- threads
 
@@ -199,7 +209,7 @@ class _Asking:
             self._answered = True
             self._to_source.waiting.append(partial(self._compare, number, item, at_target))
             if is_new:
-                self._to_source.waiting.append(partial(self._surveyor.list_companions, item))
+                self._to_source.waiting.append(partial(self._list_companions, item))
                 self._unsure[item.target.repository] -= 1
                 if not self._unsure[item.target.repository] and self._target.blobs_per_repository:
                     self._to_target.waiting.append(partial(self._ask_whether_fresh, item.target.repository))
@@ -209,6 +219,19 @@ class _Asking:
         """Whether all is asked that a new image costs, before the source has said that it has it."""
         named = item.target.tag is not None or item.source.digest is not None
         return self._eager and named and not self._surveyor.may_be_missing(item)
+
+    def _list_companions(self, item: Item) -> None:
+        """Of an image that is new to the target. Its blobs will be read, so their connections are opened meanwhile."""
+        self._surveyor.list_companions(item)
+        locator = item.source_store
+        with self._changed:
+            if locator not in self._opened or locator in self._prepared:
+                return
+            self._prepared.add(locator)
+            store = cast(ConnectsAhead, self._sources[locator])
+            more = max(0, min(store.connections_for_bodies, _CONNECTIONS) - self._opened[locator])
+            self._to_source.waiting.extend([store.connect_ahead] * more)
+            self._changed.notify(more)
 
     def _compare(self, number: int, item: Item, at_target: Descriptor | None) -> None:
         surveyed = self._surveyor.compare(item, at_target)

@@ -7,8 +7,6 @@ from collections.abc import Callable
 
 _KEPT = 16
 _GUESSED_RATE, _GUESSED_WINDOW, _GUESSED_LATENCY_S = 10e6, 1 << 20, 0.1
-FAR_S = 0.1
-"""So late an answer comes only from far away, where the window of each connection limits it."""
 HELPS, NO_HELP = 1.5, 1.2
 """Several connections that bring so many times what one does are of use, or of none."""
 _JUDGED_S, _JUDGED_ROUND_TRIPS = 1.5, 2

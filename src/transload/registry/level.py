@@ -20,7 +20,8 @@ from transload.registry.climbing import Climb
 from transload.values import define
 
 AT_FIRST, FAR_AT_FIRST = 8, 16
-_FAR_S = 0.1  # with answers so late, it would take long to find more
+FAR_S = 0.1
+"""So late an answer comes only from far away, where its window limits each connection, and measuring takes long."""
 _ROUND_TRIPS = 3
 _LEAST_S, _LONGEST_S = 0.1, 3.0  # of a measurement
 _PIECES = 2  # that each connection moves in a measurement, at least
@@ -207,7 +208,12 @@ class Level:
         with self._lock:
             self.nearest_s = after_s if self.nearest_s is None else min(self.nearest_s, after_s)
             if self._is_guess and self._climb.is_new:
-                self._climb.level = min(self._most, FAR_AT_FIRST if self.nearest_s >= _FAR_S else AT_FIRST)
+                self._climb.level = min(self._most, FAR_AT_FIRST if self.is_far else AT_FIRST)
+
+    @property
+    def is_far(self) -> bool:
+        """Whether even the fastest answer took long."""
+        return self.nearest_s is not None and self.nearest_s >= FAR_S
 
     def crowded(self) -> None:
         """The registry has too much to do (429, 503): fewer from now on."""

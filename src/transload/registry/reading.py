@@ -17,7 +17,8 @@ from transload.oci import Descriptor, Digest
 from transload.ports import Chunk
 from transload.registry.api import Api
 from transload.registry.download import Download
-from transload.registry.experience import FAR_S, NO_HELP, Experience
+from transload.registry.experience import NO_HELP, Experience
+from transload.registry.level import FAR_S
 
 if TYPE_CHECKING:
     from transload.registry.together import Together
@@ -135,7 +136,7 @@ class Reading:
         """Bytes of the download, to its end or to where others have begun. Others begin if this one is slow."""
         clock = self._api.http.clock
         chunks, waited_s, began_s = self._download.chunks(), 0.0, clock.monotonic_s()
-        since, self._until, first, first_s = self._at, self._end, self._at, began_s
+        since, self._until, first, first_s = self._at, self._others_at, self._at, began_s
         window_s = next(window_s for least_s, window_s in _WINDOWS_S if self._known.latency_s >= least_s)
         while True:
             asked_s = clock.monotonic_s()
@@ -181,15 +182,17 @@ class Reading:
             self._api.capabilities.learn("faster_in_parts", False)
 
     def _begin_together(self) -> None:
-        """Let others begin with the first request, where it is known that this is faster."""
-        capabilities = self._api.capabilities
-        if capabilities.ranges and capabilities.faster_in_parts:
+        """Let others begin with the first request, where this is known to be faster, or likely since it is far away."""
+        capabilities, reading = self._api.capabilities, self._api.reading
+        known = capabilities.ranges and capabilities.faster_in_parts
+        if known or (reading.is_far and reading.spare > 1):
             self._api.reading.enter()  # for the one that is not under way yet, so that the others leave it a place
             try:
                 self._others_at = self._spread(self._known.rate, at_once=True)
             finally:
                 self._api.reading.leave()
-            self._download = self._rest(self._others_at)  # no more, so that its connection can be used again
+            if known:
+                self._download = self._rest(self._others_at)  # no more, so that its connection can be used again
 
     def _spread(self, rate: float | None, alone: float | None = None, *, at_once: bool = False) -> int:
         """Let others read what follows, if that is worth it and allowed. Returns where they begin; the end if not.

@@ -104,8 +104,8 @@ class Segments:
     def claim(self, length: int, ahead: int, readers: int, least: int = SEGMENT_LEAST_BYTES) -> Segment | None:
         """The next segment to read, of `length` bytes as a rule, at least `least`; None if there is none now.
 
-        The first ones are shorter, so that they end one after the other; and the last ones, so that all end together:
-        each reader gets its share of all bytes that have not come yet.
+        Of many, the first ones are shorter, so that they end one after the other; and the last ones, so that all end
+        together: each reader gets its share of all bytes that have not come yet.
         """
         for part in self._queue:
             if not part.claimed:
@@ -113,9 +113,10 @@ class Segments:
                 return part
         if not self.can_claim(ahead):
             return None
-        if self._claims < readers:
+        share = self._missing // max(1, readers)
+        if self._claims < readers and share > length:
             length = length * (self._claims + 1) // readers
-        length = max(least, min(length, self._missing // max(1, readers)))
+        length = max(least, min(length, share))
         if self.end - self.frontier - length < least // 2:
             length = self.end - self.frontier
         self._claims += 1

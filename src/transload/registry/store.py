@@ -132,6 +132,11 @@ class RegistryStore:
             self._api.http.connect_ahead(self._api.origin)
 
     @property
+    def connections_for_bodies(self) -> int:
+        """How many connections are of use before bodies are asked for: none, where one is open in a moment."""
+        return self._api.reading.at_a_time if self._api.reading.is_far else 0
+
+    @property
     def request_costs(self) -> RequestCosts | None:
         """As far as is known of the registry by now; what is not known counts as the usual way."""
         return request_costs_of(self.capabilities)

@@ -34,7 +34,7 @@ _PAUSE_S = 1.0  # a reader that finds no room for so long is not needed
 _LATE_S = 2.0  # a first byte that takes longer may never come
 _AGE_S = 0.5  # a shorter time is not enough to call a connection slow
 _TAKEN_OVER = 3  # times that one segment is taken from a slow connection
-_HALVED_S, _HALVED_ROUND_TRIPS = 0.5, 4
+_HALVED_S, _HALVED_ROUND_TRIPS = 0.5, 3
 _LEAST_ROUND_TRIPS = 1  # a segment that takes less is not worth a request
 
 

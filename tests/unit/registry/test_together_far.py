@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from tests.unit.registry.slowwire import Act, Request, SlowServer, real_time, slow_server
 from tests.unit.registry.test_together import BLOB, SIZE, assert_free, far_away, in_parts, read, same
+from transload.errors import NotFound
 from transload.login import Login, Secret
 from transload.net.rates import RateLimits
-from transload.oci import Descriptor, Digest
+from transload.oci import Descriptor, Digest, Name
 from transload.registry import segments
 from transload.registry.store import RegistryStore
 
@@ -53,6 +54,29 @@ def test_the_address_of_a_storage_is_used_again_and_gets_no_credential(monkeypat
         for request in storage.asked:
             assert "Authorization" not in request.headers
             assert not any("secret" in value for value in request.headers.values())
+
+
+@pytest.mark.parametrize(("pause_s", "wanted"), [(0.0, 0), (0.15, 14)])
+def test_far_away_connections_are_of_use_before_bodies_are_asked_for(pause_s: float, wanted: int) -> None:
+    with far_away(lambda _: Act(status=404, pause_s=pause_s)) as (_, store):
+        assert store.connections_for_bodies == 0, "nothing is known yet"
+        for tag in ("v1", "v2"):
+            with pytest.raises(NotFound):
+                store.resolve(Name("a/b", tag))
+        assert store.connections_for_bodies == wanted
+
+
+def test_a_connection_that_was_opened_ahead_is_taken_after_those_that_were_used() -> None:
+    with far_away(lambda _: Act(rate=1e12), BLOB[: 1 << 20]) as (server, store):
+        assert same(read(store, server), server.blob)
+        store.connect_ahead()
+        store.connect_ahead()
+        assert same(read(store, server), server.blob)
+        assert [request.connection for request in server.asked] == [1, 1]
+        with store.open("a/b", server.descriptor) as held:
+            next(held)
+            assert same(read(store, server), server.blob)
+        assert server.connections == 3, "and before a new one"
 
 
 @pytest.mark.parametrize("valid", [1, 2])
