@@ -16,6 +16,8 @@ MEMORY := $(firstword $(shell test -w /dev/shm && df -Pk /dev/shm | awk '$$6 == 
 ROUNDS ?= 100
 SEED   ?= 1
 SOAK_MINUTES ?= 60
+# Else each process of the tests compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 QUICK  := -q -n $(JOBS) tests/unit tests/test_*.py
 # A worker runs the tests of a file one after the other; which come first is in tests/conftest.py.
 REAL   := -q -n $(JOBS) --dist loadfile --no-loadscope-reorder tests/docs tests/real

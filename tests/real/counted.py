@@ -5,20 +5,18 @@ from __future__ import annotations
 import contextlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 from attrs import frozen
 
 from tests.real.servers import Registry, StartRegistry
+from tests.real.shelves import lay_release
 from tests.real.token_server import WRITER
 from transload.login import Login, Secret
 from transload.memory import MemoryStore
-from transload.net.http import Http
-from transload.net.settings import NetSettings
-from transload.ports import Target
-from transload.registry.store import RegistryStore
 from transload.server import Served, ServeSettings, serve
+from transload.testing.releases import SeededRelease, fill_release
 
 Kinds = Counter[str]
 """Requests by method and thing, such as `GET manifest`; `401` are those that were refused for want of a login."""
@@ -44,6 +42,10 @@ class Counted(Protocol):
 
     def asked(self) -> Kinds:
         """All requests so far, as the server counted them."""
+        ...
+
+    def publish(self, made: SeededRelease, prefix: str) -> None:
+        """Put a release into it without a request."""
         ...
 
 
@@ -72,6 +74,9 @@ class Distribution:
         tokens = self.registry.tokens
         return counted + Counter({"GET token": len(tokens.requests) if tokens else 0})
 
+    def publish(self, made: SeededRelease, prefix: str) -> None:
+        lay_release(self.registry, made, prefix)
+
 
 def _kind(line: str, status: int) -> str:
     method, path = line.split(" ", 1)
@@ -90,6 +95,7 @@ class OfOurs:
     """The server of `transload serve`, writable, without a login. It does not tell mounts from other uploads."""
 
     served: Served
+    store: MemoryStore
     token_host: str | None = None
     login: Login | None = None
 
@@ -104,9 +110,14 @@ class OfOurs:
             (Counter({f"{method} {names.get(kind, kind).rstrip('s')}": n}) for (method, kind), n in kinds), Kinds()
         )
 
+    def publish(self, made: SeededRelease, prefix: str) -> None:
+        fill_release(self.store, made, prefix)
 
-StartCounted = Callable[[str], Counted]
-"""Starts `distribution`, `tokens` (the same with a token server) or `serve`."""
+
+class StartCounted(Protocol):
+    """Starts `distribution`, `tokens` (the same with a token server) or `serve`. Only files can be published to."""
+
+    def __call__(self, kind: str, *, files: bool = False) -> Counted: ...
 
 
 @contextlib.contextmanager
@@ -114,20 +125,16 @@ def counted_registries(start_registry: StartRegistry) -> Iterator[StartCounted]:
     """Starts registries for the block."""
     with contextlib.ExitStack() as stack:
 
-        def start(kind: str) -> Counted:
+        def start(kind: str, *, files: bool = False) -> Counted:
             if kind == "serve":
-                return OfOurs(stack.enter_context(serve(MemoryStore(), ServeSettings(writable=True))))
+                store = MemoryStore()
+                return OfOurs(stack.enter_context(serve(store, ServeSettings(writable=True))), store)
             memory: dict[str, Any] = {"filesystem": None, "inmemory": {}}  # thousands of files would take their time
-            return Distribution(start_registry("token" if kind == "tokens" else None, storage=memory))
+            return Distribution(
+                start_registry("token" if kind == "tokens" else None, **({} if files else {"storage": memory}))
+            )
 
         yield start
-
-
-@contextlib.contextmanager
-def filling(registry: Counted) -> Iterator[Target]:
-    """The registry as a store, to fill it."""
-    with Http(NetSettings()) as http:
-        yield RegistryStore(registry.host, http, login=registry.login)
 
 
 def as_logged(traffic: list[dict[str, Any]], registry: Counted) -> Kinds:

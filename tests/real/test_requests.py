@@ -13,14 +13,13 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from tests.real.counted import Counted, Kinds, StartCounted, as_logged, counted_registries, filling
+from tests.real.counted import Counted, Kinds, StartCounted, as_logged, counted_registries
 from tests.real.servers import StartRegistry
 from tests.real.token_server import WRITER
 from tests.real.vendor import Shell
-from transload.testing.images import fill, image
+from transload.testing.images import image
 from transload.testing.layers import layer
-from transload.testing.releases import SeededRelease, fill_release, release
-from transload.threads import in_parallel
+from transload.testing.releases import SeededRelease, release
 
 SMALL = 1 << 20
 KINDS = ("distribution", "tokens", "serve")
@@ -81,7 +80,7 @@ class Route:
 @pytest.fixture
 def route(shell: Shell, start: StartCounted, tmp_path: Path, request: pytest.FixtureRequest) -> Route:
     kind: str = request.param
-    source, target = start(kind), start(kind)
+    source, target = start(kind, files=True), start(kind)
     if source.login:
         for side in ("SOURCE", "TARGET"):
             shell.set(**{f"TRANSLOAD_{side}_USERNAME": WRITER.name, f"TRANSLOAD_{side}_PASSWORD": WRITER.password})
@@ -215,11 +214,8 @@ def _without_mounts(route: Route, kinds: Kinds) -> Kinds:
 @pytest.mark.parametrize(("route", "name"), CASES, indirect=["route"])
 def test_requests_are_the_least_and_those_that_are_planned(route: Route, name: str) -> None:
     first, second = (SHAPES[name](version) for version in (1, 2))
-    with filling(route.source) as store:
-        wanted = [
-            (built, f"vendor/{name}", made.tag) for made in (first, second) for name, built in made.images.items()
-        ]
-        in_parallel(lambda each: fill(store, *each), wanted, 8)
+    for made in (first, second):
+        route.source.publish(made, "vendor")
     old, new = Shape.of(first), Shape.of(second)
     tokens = Tokens.of(old.images)
     mounts = len(old.pairs) > len(old.sizes)
@@ -232,8 +228,7 @@ def test_requests_are_the_least_and_those_that_are_planned(route: Route, name: s
 def test_pack_push_and_verify_ask_the_least(route: Route, tmp_path: Path) -> None:
     """A bundle needs what a cold mirror needs of each side; the proof reads manifests, and asks for each blob."""
     made = SHAPES["20 images with shared layers"](1)
-    with filling(route.source) as store:
-        fill_release(store, made, "vendor")
+    route.source.publish(made, "vendor")
     shape = Shape.of(made)
     source, target = cold(route, shape, Tokens())
     listed, bundle = tmp_path / "images.txt", tmp_path / "bundle"

@@ -56,16 +56,24 @@ def to_write(origins: Mapping[str, Iterable[str]]) -> dict[str, Scopes]:
 
 
 def grouped(needs: Iterable[Scopes]) -> Iterator[Scopes]:
-    """Scopes that are asked for together, in the order of `needs`. No need is divided."""
-    group: Scopes = ()
+    """Scopes that are asked for together, in the order of `needs`. No need is divided.
+
+    Each scope is looked at once: this is done again for each request that has no token yet.
+    """
+    group: list[Scope] = []
+    held: set[tuple[str, str]] = set()
+    weight = 0
     for need in needs:
-        wider = merged((*group, *need))
-        if group and _weight(wider) > TOKEN_BYTES:
-            yield group
-            wider = merged(need)
-        group = wider
+        resources = {(scope.type, scope.name) for scope in need}
+        more = _weight(resources - held)
+        if group and weight + more > TOKEN_BYTES:
+            yield merged(group)
+            group, held, weight, more = [], set(), 0, _weight(resources)
+        group += need
+        held |= resources
+        weight += more
     if group:
-        yield group
+        yield merged(group)
 
 
 def together(needs: Mapping[str, Scopes], wanted: Scopes) -> Scopes:
@@ -83,5 +91,5 @@ def _holds(group: Scopes, need: Scopes) -> bool:
     return all(scope.actions <= names.get(scope.name, frozenset()) for scope in need)
 
 
-def _weight(scopes: Scopes) -> int:
-    return sum(len(scope.name) + _ENTRY_BYTES for scope in scopes)
+def _weight(resources: Iterable[tuple[str, str]]) -> int:
+    return sum(len(name) + _ENTRY_BYTES for _, name in resources)

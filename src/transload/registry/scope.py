@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from transload.values import frozen
 
+Granted = Mapping[tuple[str, str], frozenset[str]]
 _ORDER = ("pull", "push", "delete", "*")
 
 
@@ -66,5 +67,14 @@ def merged(scopes: Iterable[Scope]) -> tuple[Scope, ...]:
 
 def covers(have: Iterable[Scope], want: Iterable[Scope]) -> bool:
     """Whether a token for `have` is enough for `want`."""
-    granted = {(scope.type, scope.name): scope.actions for scope in have}
-    return all(scope.actions <= granted.get((scope.type, scope.name), frozenset()) for scope in want)
+    return granting(granted(have), want)
+
+
+def granted(scopes: Iterable[Scope]) -> Granted:
+    """The actions of each resource, for `granting`."""
+    return {(scope.type, scope.name): scope.actions for scope in scopes}
+
+
+def granting(have: Granted, want: Iterable[Scope]) -> bool:
+    """The same as `covers`, where it is asked again and again about one token: it may be for a hundred resources."""
+    return all(scope.actions <= have.get((scope.type, scope.name), frozenset()) for scope in want)

@@ -15,8 +15,8 @@ from transload.net.traffic import Asked
 from transload.registry.auth import Applicant, Granted, basic, choose, obtain, rejected
 from transload.registry.expecting import together
 from transload.registry.headers import Challenge, challenges
-from transload.registry.scope import Scope, covers, merged, parse_scopes
-from transload.values import evolve, frozen
+from transload.registry.scope import Scope, covers, granted, granting, merged, parse_scopes
+from transload.values import Factory, evolve, field, frozen
 
 Scopes = tuple[Scope, ...]
 _AHEAD = 0.25
@@ -34,9 +34,12 @@ class _Token:
     scopes: Scopes
     begins_s: float
     lifetime_s: float
+    _granted: Mapping[tuple[str, str], frozenset[str]] = field(
+        init=False, eq=False, repr=False, default=Factory(lambda self: granted(self.scopes), True)
+    )
 
     def serves(self, wanted: Scopes, now_s: float, ahead: float) -> bool:
-        return covers(self.scopes, wanted) and now_s < self.begins_s + self.lifetime_s * (1 - ahead)
+        return granting(self._granted, wanted) and now_s < self.begins_s + self.lifetime_s * (1 - ahead)
 
 
 def _nothing() -> Mapping[str, Scopes]:
@@ -186,8 +189,8 @@ class Authorizer:
 
     def _ask(self, challenge: Challenge, wanted: Scopes) -> _Token:
         begins_s = self._http.clock.monotonic_s()
-        granted = self._converse(challenge, wanted)
-        token = _Token(granted.token, wanted, begins_s, granted.lifetime_s)
+        given = self._converse(challenge, wanted)
+        token = _Token(given.token, wanted, begins_s, given.lifetime_s)
         with self._lock:
             alive = [known for known in self._tokens if known.serves((), begins_s, 0)]
             self._tokens = [*alive, token]

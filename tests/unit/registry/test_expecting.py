@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
+from types import FrameType
 
 import pytest
 
@@ -25,6 +27,22 @@ def test_needs_are_put_together_until_a_token_would_be_too_long() -> None:
     lengths = [len(json.dumps([str(scope) for scope in group])) for group in groups]
     assert len(groups) == 6
     assert max(lengths) < TOKEN_BYTES
+
+
+def test_a_thousand_repositories_are_looked_at_once() -> None:
+    """Each request without a token does this: it must not look at a group again for each repository."""
+    needs, calls = to_read(f"image{number:04}" for number in range(1000)), 0
+
+    def count(frame: FrameType, event: str, _: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(count)
+    try:
+        list(grouped(needs.values()))
+    finally:
+        sys.setprofile(None)
+    assert calls < 10 * len(needs)
 
 
 def test_a_repository_is_asked_for_with_those_that_it_mounts_from() -> None:
