@@ -57,6 +57,9 @@ def _written(value: Any, line: str, order: Order) -> str:
     inner = f"{line} "
     between = f",{inner}"
     if isinstance(value, dict):
-        content = [f"{_quoted(key)}: {_written(value[key], inner, order)}" for key in order(value)]
+        content = [
+            f"{_quoted(key)}: {_quoted(item) if isinstance(item := value[key], str) else _written(item, inner, order)}"
+            for key in order(value)
+        ]
         return f"{{{inner}{between.join(content)}{line}}}"
     return f"[{inner}{between.join([_written(item, inner, order) for item in value])}{line}]"

@@ -13,6 +13,7 @@ import codecs
 import json
 import math
 import re
+from collections.abc import Iterable
 from itertools import chain
 from typing import Any, NoReturn
 
@@ -83,9 +84,22 @@ def check_size(raw: bytes, limit: int, values: int) -> None:
     """Raise `OverLimit` for a text that is over these limits of `read_json`, without using more memory."""
     if len(raw) > limit // 4 and not raw.isascii() and _WIDE.search(raw):
         limit //= 4  # Python stores all letters of a text as wide as the widest
-    if len(raw) > limit:
-        raise OverLimit(f"it has {len(raw)} bytes, {limit} are allowed")
-    if len(raw) > values and sum(map(raw.count, _BEFORE_VALUES)) > values:
+    _check_sizes(len(raw), sum(map(raw.count, _BEFORE_VALUES)) if values < len(raw) <= limit else 0, limit, values)
+
+
+def check_sizes(pieces: Iterable[bytes], limit: int, values: int) -> None:
+    """The same for a text that comes in pieces, and is pure ASCII."""
+    size = found = 0
+    for piece in pieces:
+        size += len(piece)
+        found += sum(map(piece.count, _BEFORE_VALUES))
+    _check_sizes(size, found, limit, values)
+
+
+def _check_sizes(size: int, found: int, limit: int, values: int) -> None:
+    if size > limit:
+        raise OverLimit(f"it has {size} bytes, {limit} are allowed")
+    if found > values:
         raise OverLimit(f"it has more than {values} values")
 
 

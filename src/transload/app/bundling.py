@@ -63,14 +63,16 @@ def filling_plan(plan: Plan, target: str, held: Callable[[Descriptor], bool] = l
     held_steps = {step.id for step in plan.blob_steps() if step.origin is None and held(step.descriptor)}
     steps: list[Step] = []
     new_ids: dict[int, int] = {}
-    for step in plan.steps:
+    for step in plan.steps:  # mostly they stay as they are, and there are many
         if isinstance(step, ManifestStep):
             needs = tuple(dict.fromkeys(new_ids[need] for need in step.needs if need in new_ids))
             new_ids[step.id] = len(steps)
-            steps.append(evolve(step, id=len(steps), needs=needs))
+            same = (step.id, step.needs) == (len(steps), needs)
+            steps.append(step if same else evolve(step, id=len(steps), needs=needs))
         elif step.origin is None and step.id not in held_steps:
             new_ids[step.id] = len(steps)
-            steps.append(evolve(step, id=len(steps), after=None))
+            same = step.id == len(steps) and step.after is None
+            steps.append(step if same else evolve(step, id=len(steps), after=None))
         elif step.after in new_ids:
             new_ids[step.id] = new_ids[step.after]
     images = tuple(

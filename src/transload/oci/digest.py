@@ -57,6 +57,14 @@ class Digest(str):
         """The digest of `content`."""
         return cls(f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}")
 
+    @classmethod
+    def of_all(cls, pieces: Iterable[bytes]) -> Digest:
+        """The digest of content that comes in pieces."""
+        hasher = hashlib.sha256()
+        for piece in pieces:
+            hasher.update(piece)
+        return cls(f"sha256:{hasher.hexdigest()}")
+
     @property
     def algorithm(self) -> str:
         """`sha256` or `sha512`."""

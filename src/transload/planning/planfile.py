@@ -16,7 +16,7 @@ from transload import errors
 from transload.documents.value import Value, readable
 from transload.errors import Side, TransloadError
 from transload.limits import PLAN_BYTES, PLAN_VALUES
-from transload.linedjson import lined
+from transload.linedjson import lined, pieces
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.reference import check_repository
 from transload.planning.plan import BlobStep, ManifestStep, Plan, PlannedImage, Requests, Share, Status, Step
@@ -33,8 +33,8 @@ _IMAGE_KEYS = (
 _HINT = "make the plan again with transload plan"
 
 
-def _written(plan: Plan) -> bytes:
-    contents = {
+def _contents(plan: Plan) -> dict[str, Any]:
+    return {
         "format": FORMAT,
         "target": plan.target,
         "images": map(_image_out, plan.images),
@@ -43,7 +43,6 @@ def _written(plan: Plan) -> bytes:
         "requests": {"source": plan.requests.source, "target": plan.requests.target}
         | _given(at_least=sorted(plan.requests.at_least)),
     }
-    return lined(contents)
 
 
 def dump_plan(plan: Plan) -> bytes:
@@ -52,12 +51,12 @@ def dump_plan(plan: Plan) -> bytes:
     The format is docs/formats/plan.md. Raises `LimitExceeded` if `load_plan` would refuse its size.
     """
     hint = "plan fewer images at a time, or mirror without a plan"
-    return readable(_written(plan), "plan", limit=PLAN_BYTES, values=PLAN_VALUES, hint=hint)
+    return readable(lined(_contents(plan)), "plan", limit=PLAN_BYTES, values=PLAN_VALUES, hint=hint)
 
 
 def digest(plan: Plan) -> Digest:
-    """The plan digest: the digest of its canonical bytes."""
-    return Digest.of(_written(plan))
+    """The plan digest: the digest of its canonical bytes, which are never in memory at once."""
+    return Digest.of_all(piece.encode("ascii") for piece in pieces(_contents(plan)))
 
 
 def load_plan(raw: bytes) -> Plan:

@@ -38,7 +38,7 @@ class Agenda:
         self._places = {step: position for position, step in enumerate(order)}
         self._steps = tuple(steps)
         self._lacking = array("i", [0]) * len(self._steps)  # how many steps each one waits for; negative: settled
-        self._followers: dict[int, list[int]] = {}
+        self._followers = _Followers(len(self._steps))
         self._quick: list[int] = []
         self._heavy: dict[str, list[_Waiting]] = {}
         self._light: dict[str, list[_Waiting]] = {}
@@ -47,7 +47,7 @@ class Agenda:
             before = {*step.needs, *(() if step.after is None else (step.after,))}
             self._lacking[step.id] = len(before)
             for earlier in before:
-                self._followers.setdefault(earlier, []).append(step.id)
+                self._followers.add(earlier, step.id)
             if not before:
                 self._make_ready(step)
 
@@ -102,7 +102,7 @@ class Agenda:
         pending = [step.id]
         while pending:
             settled = pending.pop()
-            for follower in self._followers.get(settled, ()):
+            for follower in self._followers.of(settled):
                 if self._lacking[follower] >= 0 and settled in self._steps[follower].needs:
                     lost.append(self._steps[follower])
                     pending.append(follower)
@@ -113,7 +113,7 @@ class Agenda:
     def _settle(self, settled: int) -> None:
         self.open -= 1
         self._lacking[settled] = _SETTLED
-        for follower in self._followers.pop(settled, ()):
+        for follower in self._followers.of(settled):
             if self._lacking[follower] < 0:
                 continue
             self._lacking[follower] -= 1
@@ -128,6 +128,27 @@ class Agenda:
             heapq.heappush(queue, (position, -step.descriptor.size, step.id))
         else:
             heapq.heappush(self._quick, step.id)
+
+
+class _Followers:
+    """Which steps wait for each step. Two numbers for each pair, since a run has up to hundreds of thousands."""
+
+    def __init__(self, steps: int) -> None:
+        self._last = array("i", [-1]) * steps  # for each step the last pair, of which each knows the one before
+        self._step, self._before = array("i"), array("i")
+
+    def add(self, earlier: int, follower: int) -> None:
+        self._step.append(follower)
+        self._before.append(self._last[earlier])
+        self._last[earlier] = len(self._step) - 1
+
+    def of(self, earlier: int) -> list[int]:
+        """In the order in which they were added."""
+        found, pair = [], self._last[earlier]
+        while pair >= 0:
+            found.append(self._step[pair])
+            pair = self._before[pair]
+        return found[::-1]
 
 
 def is_body(step: Step) -> TypeGuard[BlobStep]:

@@ -29,8 +29,11 @@ def leftovers(
     is asked any more, and the next run does it.
     """
     continues: Continues | None = getattr(target, "continues", None)
+    if continues is None:
+        yield
+        return
     wanted = {(step.repository, step.descriptor.digest) for step in plan.blob_steps()}
-    if continues is None or not (wanted or journal.has_uploads):
+    if not (wanted or journal.has_uploads):
         yield
         return
     with journal.held():

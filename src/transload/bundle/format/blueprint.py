@@ -8,10 +8,10 @@ offsets that depend on its own length, so the layout is computed again until no 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any
 
 from transload.bundle.format.contents import BundledImage, Contents
 from transload.bundle.format.ledger import Ledger, LedgerImage, Stored, StoredBlob, StoredExtra
@@ -31,7 +31,6 @@ LEDGER, SIGNATURE = "transload/ledger.json", "transload/ledger.sig"
 MARKER_CONTENT = b'{"imageLayoutVersion":"1.0.0"}'
 SIGNATURE_BYTES = BLOCK  # at most, so that its length changes no offset
 
-Member = TypeVar("Member", StoredBlob, StoredExtra)
 Sign = Callable[[bytes], bytes]
 """Makes the content of `ledger.sig` from the content of `ledger.json`."""
 
@@ -40,17 +39,33 @@ Sign = Callable[[bytes], bytes]
 class Blueprint:
     """Everything about a bundle that is known beforehand: the bytes before the first stored member, and all offsets.
 
-    `head` are these bytes. The format is docs/formats/bundle.md. Made by `lay_out`.
+    The format is docs/formats/bundle.md. Made by `lay_out`.
     """
 
     contents: Contents = field(repr=False)
     ledger: Ledger
-    head: bytes = field(repr=False)
+    signature: bytes | None = field(default=None, repr=False, kw_only=True)
 
-    @cached_property
+    @property
     def digest(self) -> Digest:
         """The identity of this bundle: the digest of its ledger. It depends on everything except the signature."""
-        return Digest.of(self.ledger.encode())
+        return self.ledger.own_digest
+
+    @property
+    def head(self) -> bytes:
+        """The bytes of the stream before the first stored member."""
+        return b"".join(self.head_pieces())
+
+    @cached_property
+    def head_bytes(self) -> int:
+        """How many they are."""
+        return starts(self.members[0]) if self.members else self.end
+
+    def head_pieces(self) -> Iterator[bytes]:
+        """The same in pieces, made anew each time: with thousands of images it is tens of megabytes."""
+        saved = _saved(self.contents)
+        ledger_bytes = sum(map(len, self.ledger.encoded()))
+        yield from _head(_index(self.contents, saved), ledger_bytes, self.ledger.encoded(), self.signature, saved)
 
     @property
     def cut(self) -> Cut:
@@ -84,28 +99,40 @@ def lay_out(contents: Contents, volume_bytes: int | None, sign: Sign | None = No
             f"with volumes of {volume_bytes} bytes there would be {ledger.cut.count} of them, {VOLUMES} are allowed",
             hint="choose a larger volume size",
         )
-    raw = ledger.encode()
-    Ledger.decode(raw)  # do not write a bundle that readers refuse
-    signature = sign(raw) if sign else None
+    ledger.check_readable()  # do not write a bundle that readers refuse
+    signature = sign(ledger.encode()) if sign else None
     if signature is not None and not 0 < len(signature) <= SIGNATURE_BYTES:
         raise ValueError(f"a signature of {len(signature)} bytes is too long for a bundle")
-    index = index_content(contents.images, contents.referring, for_engines=saved is not None)
-    return Blueprint(contents, ledger, head(index, raw, signature, saved))
+    return Blueprint(contents, ledger, signature=signature)
 
 
 def listed(contents: Contents) -> Ledger:
     """The ledger of a bundle with these contents that is not cut, as if nothing came before its members."""
     saved = _saved(contents)
-    index = index_content(contents.images, contents.referring, for_engines=saved is not None)
-    return placed(_listed(contents, index, saved, None), 0)
+    return placed(_listed(contents, _index(contents, saved), saved, None), 0)
 
 
 def head(index: bytes, ledger: bytes, signature: bytes | None, saved: bytes | None = None) -> bytes:
     """The bytes of the stream before the first stored member. `saved` is the `manifest.json`, if there is one."""
-    return b"".join(
-        header(name, len(content)) + content + bytes(padding(len(content)))
-        for name, content in _leading(index, saved, ledger, signature)
-    )
+    return b"".join(_head(index, len(ledger), (ledger,), signature, saved))
+
+
+def _head(
+    index: bytes, ledger_bytes: int, ledger: Iterable[bytes], signature: bytes | None, saved: bytes | None
+) -> Iterator[bytes]:
+    yield from _member(MARKER, len(MARKER_CONTENT), (MARKER_CONTENT,))
+    yield from _member(INDEX, len(index), (index,))
+    yield from _member(LEDGER, ledger_bytes, ledger)
+    if signature is not None:
+        yield from _member(SIGNATURE, len(signature), (signature,))
+    if saved is not None:  # after the ledger, so that versions that do not know it read there which format this is
+        yield from _member(SAVED, len(saved), (saved,))
+
+
+def _member(name: str, size: int, content: Iterable[bytes]) -> Iterator[bytes]:
+    yield header(name, size)
+    yield from content
+    yield bytes(padding(size))
 
 
 def head_size(index_bytes: int, ledger_bytes: int, *, signed: bool, saved_bytes: int | None = None) -> int:
@@ -185,24 +212,27 @@ def _printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
-def _leading(index: bytes, saved: bytes | None, ledger: bytes, signature: bytes | None) -> Iterator[tuple[str, bytes]]:
-    yield MARKER, MARKER_CONTENT
-    yield INDEX, index
-    yield LEDGER, ledger
-    if signature is not None:
-        yield SIGNATURE, signature
-    if saved is not None:  # after the ledger, so that versions that do not know it read there which format this is
-        yield SAVED, saved
-
-
 def _settled(contents: Contents, saved: bytes | None, volume_bytes: int | None, *, signed: bool) -> Ledger:
-    """The ledger with its final offsets. Larger offsets never make a shorter ledger, so this comes to an end."""
-    index = index_content(contents.images, contents.referring, for_engines=saved is not None)
+    """The ledger with its final offsets. Larger offsets never make a shorter ledger, so this comes to an end.
+
+    Its text is made once: what changes its length are the digits of the numbers, which have one each at first.
+    """
+    index = _index(contents, saved)
     saved_bytes = None if saved is None else len(saved)
-    ledger, head_bytes = placed(_listed(contents, index, saved, volume_bytes), 0), 0
-    while (needed := head_size(len(index), len(ledger.encode()), signed=signed, saved_bytes=saved_bytes)) != head_bytes:
-        ledger, head_bytes = placed(ledger, needed), needed
-    return ledger
+    ledger = _listed(contents, index, saved, volume_bytes)
+    shortest, head_bytes = sum(map(len, ledger.encoded())), 0
+    while True:
+        *offsets, size = _offsets(ledger, head_bytes)
+        numbers = (*offsets, size, Cut(size, volume_bytes).count)
+        ledger_bytes = shortest + sum(len(str(number)) - 1 for number in numbers)
+        needed = head_size(len(index), ledger_bytes, signed=signed, saved_bytes=saved_bytes)
+        if needed == head_bytes:
+            return _at(ledger, offsets, size)
+        head_bytes = needed
+
+
+def _index(contents: Contents, saved: bytes | None) -> bytes:
+    return index_content(contents.images, contents.referring, for_engines=saved is not None)
 
 
 def _listed(contents: Contents, index: bytes, saved: bytes | None, volume_bytes: int | None) -> Ledger:
@@ -238,18 +268,19 @@ def _subject(contents: Contents, digest: Digest) -> Digest | None:
 
 def placed(ledger: Ledger, head_bytes: int) -> Ledger:
     """The same ledger with offsets, one member behind the other."""
-    *offsets, end = _offsets(ledger, head_bytes)
-    extras = tuple(map(_moved, ledger.extras, offsets))
-    blobs = tuple(map(_moved, ledger.blobs, offsets[len(extras) :]))
-    return evolve(ledger, extras=extras, blobs=blobs, size=end)
+    *offsets, size = _offsets(ledger, head_bytes)
+    return _at(ledger, offsets, size)
+
+
+def _at(ledger: Ledger, offsets: Sequence[int], size: int) -> Ledger:
+    extras = tuple(evolve(extra, offset=offset) for extra, offset in zip(ledger.extras, offsets, strict=False))
+    own = zip(ledger.blobs, offsets[len(extras) :], strict=True)
+    blobs = tuple(StoredBlob(blob.descriptor, offset, blob.subject) for blob, offset in own)
+    return evolve(ledger, extras=extras, blobs=blobs, size=size)
 
 
 def _members(ledger: Ledger) -> tuple[Stored, ...]:
     return (*ledger.extras, *ledger.blobs)
-
-
-def _moved(member: Member, offset: int) -> Member:
-    return evolve(member, offset=offset)
 
 
 def _offsets(ledger: Ledger, head_bytes: int) -> Iterator[int]:

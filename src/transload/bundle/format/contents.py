@@ -205,4 +205,6 @@ def _children(manifest: Manifest) -> Iterator[Descriptor]:
 
 def _bare(descriptor: Descriptor) -> Descriptor:
     """Only media type, digest and size: annotations and platforms belong to the index that has the descriptor."""
+    if not (descriptor.platform or descriptor.artifact_type or descriptor.annotations or descriptor.urls):
+        return descriptor
     return Descriptor(descriptor.media_type, descriptor.digest, descriptor.size)

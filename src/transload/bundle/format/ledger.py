@@ -9,6 +9,7 @@ Invariants, held by `Ledger.decode`:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from operator import ge
 from pathlib import Path
@@ -24,8 +25,8 @@ from transload.linedjson import pieces
 from transload.oci import Descriptor, Digest, Name
 from transload.oci.imagelayout import blob_path
 from transload.oci.reference import check_repository
-from transload.strictjson import NotJson, check_size, read_json
-from transload.values import define, field, frozen
+from transload.strictjson import OverLimit, check_size, check_sizes, read_json
+from transload.values import define, evolve, field, frozen
 
 KIND = "transload-bundle"  # so that the signature of a ledger cannot be used for another document
 FORMATS = (1, 2, 3)  # the second has a manifest.json, and says so; the third says which edition it is
@@ -158,29 +159,24 @@ class Ledger:
                 needing[position].append(number)
         return {blob.digest: images for blob, images in zip(self.blobs, needing, strict=True)}
 
+    @cached_property
+    def own_digest(self) -> Digest:
+        """The digest of its text: the identity of the bundle."""
+        return Digest.of_all(self.encoded())
+
     def encode(self) -> bytes:
         """Canonical JSON: pure ASCII, sorted keys, one value on a line."""
-        return b"".join(self._encoded())
+        return b"".join(self.encoded())
 
-    def _encoded(self) -> Iterator[bytes]:
-        """The same in pieces, so that checking a ledger does not take the memory of a second one."""
+    def encoded(self) -> Iterator[bytes]:
+        """The same in pieces: a large ledger takes tens of megabytes, and nobody needs all of it at once."""
         document = {
             "kind": KIND,
             "format": self.format,
             "images": map(_image_out, self.images),
             "blobs": map(_blob_out, self.blobs),
-            "extras": (
-                {"name": extra.name, "size": extra.size, "digest": extra.digest, "offset": extra.offset}
-                for extra in self.extras
-            ),
-            "prerequisites": (
-                {
-                    **needed.descriptor.to_json(),
-                    "repositories": list(needed.repositories),
-                    "images": list(needed.images),
-                }
-                for needed in self.prerequisites
-            ),
+            "extras": map(_extra_out, self.extras),
+            "prerequisites": map(_prerequisite_out, self.prerequisites),
             "against": self.against,
             "plan": self.plan_digest,
             "index": self.index_digest,
@@ -194,33 +190,58 @@ class Ledger:
 
     def _is_written_as(self, raw: bytes) -> bool:
         position = 0
-        for piece in self._encoded():
+        for piece in self.encoded():
             if not raw.startswith(piece, position):
                 return False
             position += len(piece)
         return position == len(raw)
 
+    def check_readable(self) -> None:
+        """Raise what `decode` would raise for its text. Each entry is read by itself, so it takes little memory."""
+        Ledger.decode(evolve(self, images=(), blobs=(), extras=(), prerequisites=()).encode())
+        document = Document("ledger")
+        with _reading():
+            check_sizes(self.encoded(), LEDGER_BYTES, LEDGER_VALUES)
+            for entries, out, read in self._entries():
+                _check_count(len(entries))
+                if any(read(Value(out(entry), document)) != entry for entry in entries):
+                    raise _tampered("an entry would be read as another one")
+            _check_whole(self)
+
+    def _entries(self) -> Iterator[tuple[Sequence[Any], Callable[[Any], Any], Callable[[Value], Any]]]:
+        """The entries of each list, how they are written, and how they are read."""
+        yield self.images, _image_out, lambda image: _image_in(image, len(self.blobs))
+        yield self.blobs, _blob_out, _blob_in
+        yield self.extras, _extra_out, _extra_in
+        yield self.prerequisites, _prerequisite_out, _prerequisite_in
+
     @classmethod
     def decode(cls, raw: bytes) -> Ledger:
         """Read and check. Raises `LedgerTampered`, `LimitExceeded`; `BundleInvalid` for a later format."""
-        try:
+        with _reading():
             check_size(raw, LEDGER_BYTES, LEDGER_VALUES)
-        except NotJson as error:
-            raise LimitExceeded(
-                f"the ledger of the bundle is too large: {error}", hint="a bundle of fewer images has a smaller one"
-            ) from error
-        try:
             document = read_json(raw, limit=LEDGER_BYTES, values=LEDGER_VALUES)
             _check_format(document)
             ledger = _ledger_in(Value(document, Document("ledger")))
             del document  # it takes more memory than the ledger
             if ledger._is_written_as(raw):
                 return ledger
-        except (BundleInvalid, LimitExceeded):
-            raise
-        except (ValueError, TransloadError) as error:
-            raise _tampered(f"it cannot be read ({str(error)[:200]})") from error
         raise _tampered("it does not have the form of a ledger")
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """What is wrong with a ledger, in words for people."""
+    try:
+        yield
+    except (BundleInvalid, LimitExceeded, LedgerTampered):
+        raise
+    except OverLimit as error:
+        raise LimitExceeded(
+            f"the ledger of the bundle is too large: {error}", hint="a bundle of fewer images has a smaller one"
+        ) from error
+    except (ValueError, TransloadError) as error:
+        raise _tampered(f"it cannot be read ({str(error)[:200]})") from error
 
 
 def _tampered(what: str) -> LedgerTampered:
@@ -256,6 +277,18 @@ def _image_out(entry: LedgerImage) -> dict[str, Any]:
     return document | ({"present": True} if entry.image.present else {"blobs": list(entry.blobs)})
 
 
+def _extra_out(extra: StoredExtra) -> dict[str, Any]:
+    return {"name": extra.name, "size": extra.size, "digest": extra.digest, "offset": extra.offset}
+
+
+def _prerequisite_out(needed: Prerequisite) -> dict[str, Any]:
+    return {
+        **needed.descriptor.to_json(),
+        "repositories": list(needed.repositories),
+        "images": list(needed.images),
+    }
+
+
 def _ledger_in(root: Value) -> Ledger:
     number, blobs = root.get("format").content, _list(root.get("blobs"), _blob_in)
     ledger = Ledger(
@@ -271,11 +304,16 @@ def _ledger_in(root: Value) -> Ledger:
         volume_bytes=root.get("volume_size").maybe(_bytes),
         size=_bytes(root.get("size")),
     )
-    if len(ledger.by_digest) != len(blobs) or len(ledger.by_name) != len(ledger.images):
-        raise root.fail("something is listed twice")
+    _check_whole(ledger)
+    return ledger
+
+
+def _check_whole(ledger: Ledger) -> None:
+    digests, names = {blob.digest for blob in ledger.blobs}, {entry.image.name for entry in ledger.images}
+    if len(digests) != len(ledger.blobs) or len(names) != len(ledger.images):
+        raise ValueError("something is listed twice")
     if ledger.cut.count > VOLUMES:
         raise LimitExceeded(f"a bundle of {ledger.cut.count} volumes, {VOLUMES} are allowed")
-    return ledger
 
 
 def _blob_in(blob: Value) -> StoredBlob:
@@ -327,9 +365,14 @@ def _list(value: Value, read: Callable[[Value], Item]) -> tuple[Item, ...]:
 
 def _bounded(value: Value) -> Value:
     """This list, of at most `MEMBERS` entries."""
-    if isinstance(value.content, list) and len(value.content) > MEMBERS:
-        raise LimitExceeded(f"a ledger with a list of {len(value.content)} entries, {MEMBERS} are allowed")
+    if isinstance(value.content, list):
+        _check_count(len(value.content))
     return value
+
+
+def _check_count(count: int) -> None:
+    if count > MEMBERS:
+        raise LimitExceeded(f"a ledger with a list of {count} entries, {MEMBERS} are allowed")
 
 
 def _bytes(value: Value) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 from transload.bundle.format.blueprint import Blueprint, ends, starts
 from transload.bundle.format.edition import time_in, time_text
 from transload.bundle.format.ledger import Stored
-from transload.bundle.format.stream import StreamReader, open_volume, writing_errors
+from transload.bundle.format.stream import PathOf, StreamReader, joined, open_volume, writing_errors
 from transload.bundle.format.volumes import JOURNAL, PARTIAL, RECORD, Cut, finished_name, split_file_name
 from transload.bundle.writing.journal import PackJournal, time_begun
 from transload.bundle.writing.sums import write_sums
@@ -170,8 +170,13 @@ def is_finished(path: Path, blueprint: Blueprint) -> bool:
     cut = blueprint.cut
     if not has_volumes(path, cut):
         return False
-    with StreamReader(cut, lambda volume: _finished(path, cut, volume), 0) as reader:
-        return reader.read(len(blueprint.head)) == blueprint.head
+    return has_head(blueprint, lambda volume: _finished(path, cut, volume))
+
+
+def has_head(blueprint: Blueprint, path_of: PathOf) -> bool:
+    """Whether these volumes begin as the bundle does."""
+    with StreamReader(blueprint.cut, path_of, 0) as reader:
+        return all(reader.read(len(chunk)) == chunk for chunk in joined(blueprint.head_pieces()))
 
 
 def has_volumes(path: Path, cut: Cut) -> bool:

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 
 from transload.bundle.format.blueprint import Blueprint, ends, starts
 from transload.bundle.format.ledger import Stored, StoredBlob, StoredExtra
+from transload.bundle.format.stream import joined
 from transload.bundle.format.tarheader import END, header, padding
 from transload.errors import SizeMismatch
 from transload.oci import Verifier
@@ -49,8 +50,7 @@ class Sequence:
 
     def _pieces(self, begin: int, end: int) -> Iterator[tuple[int, int, Callable[[int, int], Iterable[Chunk]]]]:
         """The pieces from `begin` to `end`: where each begins, its length, and a function for a part of it."""
-        head = self._blueprint.head
-        yield 0, len(head), _part_of(head)
+        yield 0, self._blueprint.head_bytes, self._head
         for member in self._members[bisect_right(self._ends, begin) :]:
             if starts(member) >= end:
                 break
@@ -59,6 +59,12 @@ class Sequence:
             yield member.offset, member.size, self._content_of(member)
             yield ends(member) - len(after), len(after), _part_of(after)
         yield self._blueprint.end, len(END), _part_of(END)
+
+    def _head(self, begin: int, end: int) -> Iterator[Chunk]:
+        offset = 0
+        for chunk in joined(self._blueprint.head_pieces()):
+            yield chunk[max(0, begin - offset) : max(0, end - offset)]
+            offset += len(chunk)
 
     def _content_of(self, member: Stored) -> Callable[[int, int], Iterable[Chunk]]:
         return lambda begin, end: self._content(member, begin, end)

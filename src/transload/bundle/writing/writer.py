@@ -17,12 +17,12 @@ from types import TracebackType
 from transload.bundle.format.blueprint import Blueprint, starts
 from transload.bundle.format.ledger import Stored
 from transload.bundle.format.member import Read, is_whole
-from transload.bundle.format.stream import StreamReader, StreamWriter
+from transload.bundle.format.stream import StreamReader, StreamWriter, joined
 from transload.bundle.format.tarheader import END, header, padding
 from transload.bundle.writing.frontier import Flusher, Frontier
 from transload.bundle.writing.gathering import BundleGathers
 from transload.bundle.writing.ingest import BundleIngest, FinishedIngest
-from transload.bundle.writing.partial import Unfinished
+from transload.bundle.writing.partial import Unfinished, has_head
 from transload.bundle.writing.readback import check_finished, error_about, spoilt_pieces
 from transload.bundle.writing.sums import Sums
 from transload.errors import BlobUnknown, Busy, ManifestUnknown, Refused, RepositoryUnknown
@@ -119,14 +119,13 @@ class BundleWriter:
             self._started = True
 
     def _write_head(self) -> None:
-        head = self._blueprint.head
-        with StreamReader(self._cut, self._files.path, 0) as reader:
-            if reader.read(len(head)) == head:
-                return
+        if has_head(self._blueprint, self._files.path):
+            return
         if self._progress.sums:
             self._progress.forget_sums()  # the signature is another one
         with StreamWriter(self._cut, self._files.path, 0) as writer:
-            writer.write(head)
+            for chunk in joined(self._blueprint.head_pieces()):
+                writer.write(chunk)
 
     def _write_manifests(self) -> None:
         for digest, manifest in sorted(self._manifests.items()):
