@@ -17,13 +17,14 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import Any, NoReturn
 
+from transload.expressions import late
 from transload.limits import JSON_DEPTH
 
 _BEFORE_VALUES = (b",", b"[", b"{", b":")
 _OPENING = (b"[", b"{")
-_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+_HALF = late(r"\\u[dD][89a-fA-F]")
 _WIDE = re.compile(rb"[\xf0-\xff]")
-_LONE = re.compile(r"[\ud800-\udfff]")
+_LONE = late(r"[\ud800-\udfff]")
 
 
 class NotJson(ValueError):

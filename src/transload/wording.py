@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from transload.expressions import late
+
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _FACTORS = {"": 1, "b": 1}
 for _power, _letter in enumerate("kmgt", 1):
     _FACTORS |= {_letter: 1024**_power, f"{_letter}ib": 1024**_power, f"{_letter}b": 1000**_power}
-_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?)\s*([a-z]*)")
+_SIZE = late(r"([0-9]{1,15}(?:\.[0-9]{1,6})?)\s*([a-z]*)")
 _SHOWN = 8
 _TENTHS_FROM = 3  # from GiB on, whole units are too coarse to show progress
 

@@ -15,7 +15,7 @@ import transload
 from tests.real.media import unmount
 from transload import LayoutStore
 from transload.errors import MediumDamaged
-from transload.files import ReadBack
+from transload.files.readback import ReadBack
 from transload.testing.images import fill, image
 
 MADE = image("medium", layers=(3_000_000, 20))

@@ -46,7 +46,8 @@ from transload.errors import (
     UsageError,
 )
 from transload.events import Counting, Progressed
-from transload.files import ReadBack, expanded
+from transload.files import expanded
+from transload.files.readback import ReadBack
 from transload.inventory.inventory import Inventory, InventoryTarget
 from transload.planning import Plan, Request, make_plan
 from transload.planning.plan import PlannedImage, Share

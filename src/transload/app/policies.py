@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from transload.app.naming import kind_of
 from transload.catalog.listfile import is_document
 from transload.errors import DocumentInvalid, UsageError
+from transload.expressions import late
 from transload.files import expanded
 from transload.values import frozen
 
@@ -22,7 +22,7 @@ BESIDE = "transload.yaml"
 """The policy of the image sets that lie in the same folder."""
 
 
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})")
+_TIME = late(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})")
 
 
 def time_in(text: str) -> datetime:

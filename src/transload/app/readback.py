@@ -16,7 +16,8 @@ from transload.bundle.format.member import Read
 from transload.bundle.writing.readback import check_finished, check_listed
 from transload.errors import MediumDamaged, UsageError
 from transload.events import Counting
-from transload.files import ReadBack, local_errors
+from transload.files import local_errors
+from transload.files.readback import ReadBack
 from transload.oci import Descriptor
 from transload.planning.plan import ManifestStep, Plan
 from transload.threads import Cancellation

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 
 from transload.clock import SYSTEM_CLOCK
 from transload.errors import UsageError
+from transload.expressions import late
 
-_FORM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,127}")
+_FORM = late(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,127}")
 
 
 def new_run_id() -> str:

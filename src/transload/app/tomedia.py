@@ -22,7 +22,7 @@ from transload.bundle.writing.written import WrittenVolumes
 from transload.clock import SYSTEM_CLOCK
 from transload.errors import BlobUnknown, Interrupted, UsageError, at_side
 from transload.events import ImageDone, Listener, RunFinished, RunStarted, StepDone, StepMoved, StepStarted
-from transload.files import ReadBack
+from transload.files.readback import ReadBack
 from transload.oci import Digest
 from transload.planning.plan import BlobStep, ManifestStep, Plan
 from transload.ports import Chunk

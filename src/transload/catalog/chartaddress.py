@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 
 from transload.errors import DocumentInvalid, ReferenceInvalid
+from transload.expressions import late
 from transload.oci import Digest
 from transload.oci.reference import check_registry, check_repository, check_tag, shown
 from transload.values import evolve, frozen
@@ -17,8 +18,8 @@ from transload.values import evolve, frozen
 ARCHIVE = ".tgz"
 OCI = "oci://"
 WEB = ("https://", "http://")
-_RANGE = re.compile(r"[<>=!^~*|, ]|(?:^|\.)[xX](?:\.|$)")
-_PRERELEASE = re.compile(r"\d-[0-9A-Za-z]")
+_RANGE = late(r"[<>=!^~*|, ]|(?:^|\.)[xX](?:\.|$)")
+_PRERELEASE = late(r"\d-[0-9A-Za-z]")
 _EXAMPLE = "write oci://HOST/PATH/NAME:VERSION or https://HOST/PATH/NAME:VERSION"
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
 from transload.catalog.builtin import builtin, load_builtin
+from transload.expressions import late
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -25,7 +25,7 @@ PLATFORMS = (
     *("linux/s390x", "windows/amd64"),
 )
 _LOCAL = ("oci:", "bundle:", "archive:", "charts:")
-_SAFE = re.compile(r"\w[\w.+@-]*")
+_SAFE = late(r"\w[\w.+@-]*")
 _ENTRIES = 1000
 
 

@@ -15,7 +15,6 @@ from transload.cli.command import is_written
 from transload.cli.commandline import command_line
 from transload.cli.console import say, say_folded
 from transload.cli.flags import LoginFlags, WantedFlags
-from transload.cli.passwords import piped_password
 from transload.cli.prompts import confirm, is_interactive
 from transload.errors import SettingMissing, UsageError
 from transload.oci import Platform
@@ -186,7 +185,11 @@ def _piped_password(logins: LoginFlags) -> str | None:
         raise UsageError(
             "only one password can come from standard input", hint="set TRANSLOAD_SOURCE_PASSWORD for the other"
         )
-    return piped_password() if logins.source_password_stdin or logins.target_password_stdin else None
+    if not (logins.source_password_stdin or logins.target_password_stdin):
+        return None
+    from transload.cli.passwords import piped_password  # few runs
+
+    return piped_password()
 
 
 def _interview(session: Session, guided: bool) -> Interview | None:

@@ -6,7 +6,6 @@ from transload.files.filesystem import check_file_size, mount_point
 from transload.files.flushing import flush_files
 from transload.files.folder import Folder, lock
 from transload.files.home import expanded
-from transload.files.readback import ReadBack
 from transload.files.regular import (
     CHUNK_BYTES,
     check_kind,
@@ -23,7 +22,6 @@ __all__ = [
     "CHUNK_BYTES",
     "Arrivals",
     "Folder",
-    "ReadBack",
     "check_file_size",
     "check_kind",
     "check_replaceable",

@@ -10,12 +10,13 @@ from io import BufferedWriter
 from pathlib import Path
 from types import TracebackType
 
+from transload.expressions import late
 from transload.files.durable import fsync_folder
 from transload.files.trouble import local_errors
 
 # Some systems read these as a path, a stream or a device. A name must mean the same file on every system.
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]|^\.|[. ]$')
-_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
+_UNSAFE = late(r'[\x00-\x1f\x7f/\\:*?"<>|]|^\.|[. ]$')
+_DEVICE = late(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
 
 
 def is_plain_name(name: str) -> bool:

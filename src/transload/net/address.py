@@ -13,16 +13,17 @@ from functools import lru_cache
 from urllib.parse import parse_qsl, quote, urlencode, urljoin
 
 from transload.errors import InsecureRefused, ProtocolTrouble
+from transload.expressions import late
 from transload.values import frozen
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 _URL_LENGTH = 16 << 10
 # Characters that no URL may hold (RFC 3986). Parsers drop them, replace them, or disagree on what they mean.
-_ODD = re.compile(r"[^!-~]|\\")
-_URL = re.compile(
+_ODD = late(r"[^!-~]|\\")
+_URL = late(
     r"(https?)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?(/[^?#]*)?(?:\?([^#]*))?(?:#.*)?", re.IGNORECASE
 )
-_USER_INFO = re.compile(r"(?<=://)[^/?#@]*@")
+_USER_INFO = late(r"(?<=://)[^/?#@]*@")
 # Query values that help to understand a problem. Any other value may be a signature, so it is hidden.
 _HARMLESS = {"n", "last", "mount", "from", "digest", "scope", "service", "account", "artifactType"}
 

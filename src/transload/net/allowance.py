@@ -6,13 +6,13 @@ others `RateLimit-…` or `X-RateLimit-…` with `Reset`, as seconds to wait or 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from transload.events import Allowance
+from transload.expressions import late
 from transload.net.backoff import asked_s
 
-_COUNT = re.compile(r"\s{0,9}([0-9]{1,9})(?:\s{0,9};\s{0,9}w=([0-9]{1,9}))?")
+_COUNT = late(r"\s{0,9}([0-9]{1,9})(?:\s{0,9};\s{0,9}w=([0-9]{1,9}))?")
 
 
 def allowance_in(headers: Mapping[str, str], now_s: float) -> Allowance | None:

@@ -47,7 +47,12 @@ class _Lookup:
 
 
 def _asked(host: str, port: int) -> Addresses:
-    return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    return list(socket.getaddrinfo(as_asked(host), port, type=socket.SOCK_STREAM))
+
+
+def as_asked(host: str) -> str | bytes:
+    """A host for `getaddrinfo`. A text of ASCII as bytes: else Python loads its tables of Unicode names for it."""
+    return host.encode() if host.isascii() else host
 
 
 def _is_address(host: str) -> bool:

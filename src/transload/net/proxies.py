@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
 from transload.errors import UsageError
+from transload.expressions import late
 from transload.net.address import Origin
 from transload.values import field, frozen
 from transload.wording import whole_number
 
 # A password may hold an @, since the last one counts. It may not hold what ends a host or belongs to one.
-_PROXY = re.compile(
+_PROXY = late(
     r"(?:(https?)://)?(?:([^/?#\\\[\]\s]*)@)?([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?(?:/[^@]*)?", re.IGNORECASE
 )
 

@@ -8,11 +8,13 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from transload.errors import DocumentInvalid, TransloadError
 from transload.files import local_errors, open_file
 from transload.net.address import Origin
 from transload.net.certsd import HostCertificates, certificates_for
+from transload.net.lookup import as_asked
 from transload.net.settings import NetSettings
 from transload.values import frozen
 
@@ -148,10 +150,12 @@ def speaks_tls(origin: Origin, connect_timeout_s: float) -> bool:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE  # nothing is sent or trusted here; the real connection verifies
     context.set_alpn_protocols(["http/1.1", "\r\n\r\n"])
-    with socket.create_connection((origin.host, origin.port), timeout=min(connect_timeout_s, _PROBE_S)) as plain:
+    host = as_asked(origin.host)
+    place: Any = host, origin.port  # type checkers know only texts
+    with socket.create_connection(place, min(connect_timeout_s, _PROBE_S)) as plain:
         plain.settimeout(_PROBE_S)
         try:
-            with context.wrap_socket(plain, server_hostname=origin.host):
+            with context.wrap_socket(plain, server_hostname=host):
                 return True
         except ssl.SSLError as error:
             return not _means_plain(error)

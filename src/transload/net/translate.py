@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import http.client
 import os
-import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from transload.errors import (
     Truncated,
     Unreachable,
 )
+from transload.expressions import late
 from transload.files import local_error
 from transload.net.address import Origin
 from transload.net.certificate import Ask, untrusted
@@ -32,8 +32,8 @@ from transload.net.settings import NetSettings
 
 FOREIGN = (exceptions.HTTPError, http.client.HTTPException, OSError)
 """The exceptions that `translated` understands."""
-_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3}).*")
-_CONNECTION = re.compile(r"^\w+\(host=.*?\): ")  # urllib3 begins its texts with the object that failed
+_TUNNEL = late(r"Tunnel connection failed: (\d{3}).*")
+_CONNECTION = late(r"^\w+\(host=.*?\): ")  # urllib3 begins its texts with the object that failed
 _OURS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS}  # the trouble is on this machine, not at the host
 _UNREACHABLE = {
     errno.ECONNREFUSED: "refuses connections",

@@ -6,12 +6,11 @@ tags: they would be longer than the 128 characters that a tag may have.
 
 from __future__ import annotations
 
-import re
-
+from transload.expressions import late
 from transload.oci.digest import Digest
 
 _SUFFIXES = ("sig", "att", "sbom")
-_TAG = re.compile(rf"sha256-([0-9a-f]{{64}})\.(?:{'|'.join(_SUFFIXES)})")
+_TAG = late(rf"sha256-([0-9a-f]{{64}})\.(?:{'|'.join(_SUFFIXES)})")
 
 
 def companion_tags(digest: Digest) -> frozenset[str]:

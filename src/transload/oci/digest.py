@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from typing import TYPE_CHECKING
 
 from transload.errors import DigestInvalid, DigestMismatch, SizeMismatch
+from transload.expressions import late
 from transload.wording import number_of
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 # The registered algorithms. A digest of any other algorithm cannot be proved, so it is refused.
 _HEX_LENGTH = {"sha256": 64, "sha512": 128}
 _LENGTH = 200
-_VALID = re.compile("|".join(f"{algorithm}:[0-9a-f]{{{length}}}" for algorithm, length in _HEX_LENGTH.items()))
-_FORM = re.compile(r"([a-z0-9]+(?:[.+_-][a-z0-9]+)*):[a-zA-Z0-9=_-]+")
+_VALID = late("|".join(f"{algorithm}:[0-9a-f]{{{length}}}" for algorithm, length in _HEX_LENGTH.items()))
+_FORM = late(r"([a-z0-9]+(?:[.+_-][a-z0-9]+)*):[a-zA-Z0-9=_-]+")
 
 
 class Digest(str):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from transload.errors import PlatformInvalid
+from transload.expressions import late
 from transload.values import frozen
 from transload.wording import close_to
 
-_FORM = re.compile(r"[a-z0-9._-]+")
+_FORM = late(r"[a-z0-9._-]+")
 # Other names for an architecture, as containerd's platforms package knows them, and the variant that they imply.
 _ARCHITECTURES = {
     "x86_64": ("amd64", ""),

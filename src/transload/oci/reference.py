@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from transload.errors import DigestInvalid, ReferenceInvalid
+from transload.expressions import late
 from transload.oci.digest import Digest
 from transload.values import evolve, field, frozen
 
@@ -17,12 +18,12 @@ DEFAULT_REGISTRY = "docker.io"
 DEFAULT_TAG = "latest"
 
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
+_REPOSITORY = late(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
-_REGISTRY = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]{{1,5}})?")
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-_HEX64 = re.compile(r"[a-f0-9]{64}")
-_DIGEST_BEGINS = re.compile(r"(?:sha|md|blake)[0-9a-z]*:")
+_REGISTRY = late(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]{{1,5}})?")
+_TAG = late(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_HEX64 = late(r"[a-f0-9]{64}")
+_DIGEST_BEGINS = late(r"(?:sha|md|blake)[0-9a-z]*:")
 _REPOSITORY_LENGTH = 255
 _REFERENCE_LENGTH = 1024  # all parts with their greatest length
 _LAST_PORT = 65_535

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from transload.errors import BlobUnknown, CorruptError, LimitExceeded, Refused, SchemaUnsupported
+from transload.expressions import late
 from transload.limits import INDEX_DEPTH, KNOWN_MANIFESTS, REFERRERS_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.imagelayout import Entry
 from transload.values import frozen
 from transload.wording import in_words
 
-FALLBACK = re.compile(r"sha256-([0-9a-f]{64})|sha512-([0-9a-f]{64})")
+FALLBACK = late(r"sha256-([0-9a-f]{64})|sha512-([0-9a-f]{64})")
 """A tag whose index lists the referrers of a manifest (distribution specification, "Referrers Tag Schema")."""
 
 

@@ -9,12 +9,12 @@ An image of which nobody knows when it was made is refused: whoever gave a limit
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from transload.clock import SYSTEM_CLOCK, Clock
 from transload.errors import AgeRefused, Interrupted, TransloadError, UsageError, as_result
+from transload.expressions import late
 from transload.graph import Node
 from transload.oci import Name
 from transload.planning.ageing import CREATED, made_at, moment
@@ -26,7 +26,7 @@ from transload.values import frozen
 from transload.wording import number_of
 
 UNITS_S = {"d": 86_400, "h": 3600, "m": 60}
-_LENGTH = re.compile(r"([0-9]{1,6})\s*(?:(d)(?:ays?)?|(h)(?:ours?)?|(m)(?:in|inutes?)?)")
+_LENGTH = late(r"([0-9]{1,6})\s*(?:(d)(?:ays?)?|(h)(?:ours?)?|(m)(?:in|inutes?)?)")
 _THREADS = 8
 _CLOCK = "this machine's clock"
 _CHECK_CLOCK = "check the clock; if it is wrong, --at TIME gives the right time"

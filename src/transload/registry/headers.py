@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sized
 
 from transload.errors import LimitExceeded, ProtocolTrouble
+from transload.expressions import late
 from transload.limits import HEADER_LENGTH, LIST_IDLE_PAGES, LIST_LINK_LENGTH, LIST_PAGES
 from transload.net.address import Origin, session_url
 from transload.net.messages import Reply
@@ -13,16 +14,16 @@ from transload.values import field, frozen
 
 # Every repetition is possessive (the extra +): it never backtracks, so a hostile header takes linear time.
 _VALUE = r"\s*+=\s*+(?:\"([^\"]*+)\"|([^\s;,\"]*+))"
-_PARAMETER = re.compile(rf"\s*+;\s*+([^\s=;,\"]++)(?:{_VALUE})?+")
-_LINK = re.compile(rf"<([^<>]*+)>((?:\s*+;\s*+[^\s=;,\"]++(?:{_VALUE})?+)*+)")
-_CONTENT_RANGE = re.compile(r"bytes\s+([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)")
-_UNSATISFIED = re.compile(r"bytes\s+\*/([0-9]{1,19})")
-_UPLOAD_RANGE = re.compile(r"(?:bytes[= ])?([0-9]{1,19})-([0-9]{1,19})(?:/.*)?")
-_BETWEEN = re.compile(r"[\s,]*+")
-_PIECE = re.compile(
+_PARAMETER = late(rf"\s*+;\s*+([^\s=;,\"]++)(?:{_VALUE})?+")
+_LINK = late(rf"<([^<>]*+)>((?:\s*+;\s*+[^\s=;,\"]++(?:{_VALUE})?+)*+)")
+_CONTENT_RANGE = late(r"bytes\s+([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)")
+_UNSATISFIED = late(r"bytes\s+\*/([0-9]{1,19})")
+_UPLOAD_RANGE = late(r"(?:bytes[= ])?([0-9]{1,19})-([0-9]{1,19})(?:/.*)?")
+_BETWEEN = late(r"[\s,]*+")
+_PIECE = late(
     r"""([!#$%&'*+.^_`|~0-9A-Za-z-]++)(?:\s*+=\s*+(?:"((?:[^"\\]++|\\.)*+)(?:"|\\?$)|([^\s,"=]++)))?""", re.DOTALL
 )
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPED = late(r"\\(.)", re.DOTALL)
 
 
 def next_link(header: str | None) -> str | None:

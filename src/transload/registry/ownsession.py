@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 from transload.errors import ProtocolTrouble
+from transload.expressions import late
 from transload.net.address import Origin, Url
 
-_SESSION = re.compile(r"/v2/([a-z0-9/._-]+)/blobs/uploads?/([A-Za-z0-9._~=+-]+)")
+_SESSION = late(r"/v2/([a-z0-9/._-]+)/blobs/uploads?/([A-Za-z0-9._~=+-]+)")
 
 
 def is_own_session(address: str, origin: Origin, repository: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING
 
 from transload.errors import (
     AccessDenied,
@@ -28,18 +29,20 @@ from transload.ports import Chunk, RequestCosts
 from transload.registry.api import Api, Logins, json_object
 from transload.registry.capabilities import Capabilities
 from transload.registry.costs import request_costs_of
-from transload.registry.deleting import RegistryDeletes
 from transload.registry.expecting import Expecting
 from transload.registry.headers import pages
 from transload.registry.manifests import Manifests
 from transload.registry.presence import presence_of_blob
-from transload.registry.probing import RegistryProbes
 from transload.registry.reading import Readings
 from transload.registry.referrers import Referrers
 from transload.registry.scope import CATALOG, Scope, pull
 from transload.registry.session import UploadSession
 from transload.registry.translate import looks_like_html, not_a_registry, problem
 from transload.registry.upload import Upload, Uploads
+
+if TYPE_CHECKING:
+    from transload.registry.deleting import RegistryDeletes
+    from transload.registry.probing import RegistryProbes
 
 _PAGE = 1000  # ECR accepts no more
 
@@ -114,11 +117,15 @@ class RegistryStore:
     @property
     def deletes(self) -> RegistryDeletes:
         """What the registry lets its clients delete."""
+        from transload.registry.deleting import RegistryDeletes  # few commands delete
+
         return RegistryDeletes(self._api, self._manifests, self._referrers, self.tags)
 
     @property
     def probes(self) -> RegistryProbes:
         """What can be tried out before a run."""
+        from transload.registry.probing import RegistryProbes  # only `check` tries things
+
         return RegistryProbes(self._api, self._referrers)
 
     @property

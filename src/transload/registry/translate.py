@@ -24,6 +24,7 @@ from transload.errors import (
     TransloadError,
     Unreachable,
 )
+from transload.expressions import late
 from transload.limits import PROBLEM_BYTES, PROBLEM_VALUES
 from transload.net.allowance import renewed_s
 from transload.net.backoff import retry_after_s
@@ -40,16 +41,16 @@ _TEXT = 300
 _FIRST = "some registries want the repository or project to be created first"
 _DEPTH = "some registries take paths of two or three parts only: --flatten keeps the last one"
 _DOCKER_HUB = "docker.io"
-_DISK_FULL = re.compile(
+_DISK_FULL = late(
     r"no space left on device|\"Err\":\s*28\b|not enough space on the disk|disk quota exceeded", re.IGNORECASE
 )
 # Statuses for a registry's own rules, which only the text explains: Harbor's quotas (403, 412), immutable tags of ECR
 # (400), Harbor (412) and ACR (409), Nexus without redeploy (400).
 _BY_RULE = {400, 403, 405, 409, 412, 422}
-_QUOTA = re.compile(r"\bquota\b|exceed the configured upper limit|\bstorage limit\b", re.IGNORECASE)
-_IMMUTABLE = re.compile(r"\bimmutable\b|\bcannot be overwritten\b|\bredeploy\b", re.IGNORECASE)
-_TITLE = re.compile(r"<title>([^<]*+)", re.IGNORECASE)
-_TAG = re.compile(r"<[^<>]*+>")
+_QUOTA = late(r"\bquota\b|exceed the configured upper limit|\bstorage limit\b", re.IGNORECASE)
+_IMMUTABLE = late(r"\bimmutable\b|\bcannot be overwritten\b|\bredeploy\b", re.IGNORECASE)
+_TITLE = late(r"<title>([^<]*+)", re.IGNORECASE)
+_TAG = late(r"<[^<>]*+>")
 DAMAGED = frozenset({"DIGEST_INVALID", "SIZE_INVALID"})
 """Codes for content that is not what its digest says. Where ours was right, it was damaged on the way, or there."""
 _ENTRIES = 8  # of an error body that are shown

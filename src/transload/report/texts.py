@@ -8,14 +8,15 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from transload.expressions import late
 from transload.wording import in_plural, in_words, scaled
 
-_DIGEST = re.compile(r"sha\d{3}:[0-9a-f]{64,128}")
-_DIGEST_BEGINS = re.compile(r"sha\d{3}:")
-_HOST_AND_PATH = re.compile(r"[\w-]+(?:\.[\w-]+)+(?::\d+)?/", re.ASCII)
+_DIGEST = late(r"sha\d{3}:[0-9a-f]{64,128}")
+_DIGEST_BEGINS = late(r"sha\d{3}:")
+_HOST_AND_PATH = late(r"[\w-]+(?:\.[\w-]+)+(?::\d+)?/", re.ASCII)
 _EXAMPLE = "user:password"  # as our own hints write it
 _TEXT_LENGTH = 4000
-_WORD = re.compile(r"[^\s\"'<>]+")
+_WORD = late(r"[^\s\"'<>]+")
 
 
 def size(count_bytes: float) -> str:

@@ -6,15 +6,15 @@ asleep need no rules of their own.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterable
 
 from transload.errors import UsageError
+from transload.expressions import late
 from transload.values import frozen
 
 _DAY = 24 * 60
-_WINDOW = re.compile(r"([0-9]{1,2}):([0-9]{2})\s*-\s*([0-9]{1,2}):([0-9]{2})")
+_WINDOW = late(r"([0-9]{1,2}):([0-9]{2})\s*-\s*([0-9]{1,2}):([0-9]{2})")
 _HINT = "write hours and minutes of the local time, such as 22:00-05:00, or several with commas between"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from transload.errors import (
     AccessError,
@@ -35,6 +35,7 @@ from transload.planning.request import Item, Narrowing, Request
 from transload.planning.survey import Surveyed, Surveyor
 from transload.ports import Doubts, Source, Target
 from transload.threads import Cancellation, in_parallel
+from transload.transfer.readonce import ReadOnce
 from transload.values import evolve, field, frozen
 
 Verdict = Literal["identical", "sound", "differs", "absent", "damaged", "unproved", "unchecked"]
@@ -244,11 +245,12 @@ def compare(
     """
     cancellation = cancellation or Cancellation()
     expect_survey(request.items, sources, target)
-    surveyor = Surveyor(request, sources, target)
+    read: Any = ReadOnce(target)  # as a target
+    surveyor = Surveyor(request, sources, read)
     survey = Counting(working, "surveying", len(request.items)).around(surveyor.survey)
     surveyed = in_parallel(survey, request.items, threads, cancellation)
     counting = Counting(working, "proving", len(surveyed))
-    prover = Prover(target, deep=deep, threads=threads, cancellation=cancellation, counting=counting)
+    prover = Prover(read, deep=deep, threads=threads, cancellation=cancellation, counting=counting)
 
     def compared(image: Surveyed) -> Proof:
         return _compared(image, prover, _may_lack(image, request, sources))

@@ -31,7 +31,8 @@ class Names:
     failing: dict[str, list[OSError]] = field(factory=dict)
     asked: list[str] = field(factory=list)
 
-    def __call__(self, host: str, port: int, *arguments: Any, **more: Any) -> Any:
+    def __call__(self, host: str | bytes, port: int, *arguments: Any, **more: Any) -> Any:
+        host = host.decode() if isinstance(host, bytes) else host
         if not host.endswith(".example"):
             return self.real(host, port, *arguments, **more)
         self.asked.append(host)

@@ -27,7 +27,6 @@ from transload.bundle.writing.written import WrittenVolumes
 from transload.errors import CorruptError, LocksMissing, MediumDamaged, MediumWanted
 from transload.files import (
     Folder,
-    ReadBack,
     check_file_size,
     chunks_of,
     free_bytes,
@@ -37,6 +36,7 @@ from transload.files import (
     open_file,
     write_all,
 )
+from transload.files.readback import ReadBack
 from transload.values import frozen
 from transload.wording import in_words
 

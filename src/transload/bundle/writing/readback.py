@@ -13,7 +13,7 @@ from transload.bundle.format.stream import PathOf
 from transload.bundle.format.volumes import Cut
 from transload.bundle.writing.sums import listed_sums
 from transload.errors import MediumDamaged
-from transload.files import ReadBack
+from transload.files.readback import ReadBack
 from transload.values import frozen
 
 

@@ -26,7 +26,8 @@ from transload.bundle.writing.partial import Unfinished, has_head
 from transload.bundle.writing.readback import check_finished, error_about, spoilt_pieces
 from transload.bundle.writing.sums import Sums
 from transload.errors import BlobUnknown, Busy, ManifestUnknown, Refused, RepositoryUnknown
-from transload.files import ReadBack, exactly
+from transload.files import exactly
+from transload.files.readback import ReadBack
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.ports import Chunk, RequestCosts
 from transload.wording import in_words, number_of
