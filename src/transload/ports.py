@@ -204,8 +204,8 @@ class Claim(Protocol):
         """Whether a further body may begin, when `under_way` bodies of this run move."""
         ...
 
-    def want(self, count: int) -> None:
-        """So many bodies of this run move, or could begin now. What they do not need can go to parts of others."""
+    def want(self, count: int, heavy: int) -> None:
+        """So many bodies move, or could begin now. What the `heavy` ones do not need can go to parts of others."""
         ...
 
 

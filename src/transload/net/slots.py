@@ -1,7 +1,7 @@
 """How many requests may be under way at one host: fewer after the host asked to slow down, and slowly more again.
 
 A small request waits behind bodies only where few requests are allowed. An extra connection to a blob that has one may
-use the slots that are kept for small requests, and gives way as soon as one of them needs it.
+use the slots that are kept for small requests, and gives way as soon as another request needs its own.
 
 A thread that sends a body never waits: the bytes that it sends may come from a request that it has to repeat. So
 whoever holds a slot for sending gets on, and all waiting ends.
@@ -35,11 +35,18 @@ class Busyness:
     small: int = 0
     read: int = 0
     write: int = 0
+    extra: int = 0
+    """Those among `read` that give way."""
 
     @property
     def total(self) -> int:
         """All of them."""
         return self.small + self.read + self.write
+
+    @property
+    def without_one(self) -> Busyness:
+        """The same when one of those that give way has ended."""
+        return Busyness(self.small, self.read - 1, self.write, self.extra - 1)
 
 
 def for_bodies(slots: int) -> int:
@@ -48,7 +55,7 @@ def for_bodies(slots: int) -> int:
 
 
 def admits(lane: Lane, busy: Busyness, slots: int, *, extra: bool = False) -> bool:
-    """Whether one more request of this kind may begin; `extra` if it gives way to small ones.
+    """Whether one more request of this kind may begin; `extra` if it gives way to others.
 
     Reads and writes have separate limits: a copy within one registry holds one of each, and with a common limit all
     copies could wait for one another.
@@ -57,7 +64,8 @@ def admits(lane: Lane, busy: Busyness, slots: int, *, extra: bool = False) -> bo
         kept, bodies = min(RESERVED, slots - 1), max(busy.read, busy.write)
         return busy.small < max(kept if bodies <= slots - kept else 0, slots - bodies)
     bodies = busy.read if lane == "read" else busy.write
-    return bodies < (slots if extra else for_bodies(slots)) and bodies + busy.small < slots
+    lasting = bodies - busy.extra if lane == "read" else bodies
+    return (extra or lasting < for_bodies(slots)) and bodies + busy.small < slots
 
 
 class NoSlot(TooManyRequests):
@@ -82,8 +90,8 @@ class Slots:
     ) -> Iterator[None]:
         """Wait for a slot, and hold it for the block. Raises `Interrupted`; `NoSlot` if it must not wait.
 
-        Who can `give_way` does not wait, may have a slot that is kept for small requests, and is called when one of
-        them needs it.
+        Who can `give_way` does not wait, may have a slot that is kept for small requests, and is called when another
+        request needs it.
         """
         held, mine = _HELD[threading.get_ident()], (self, lane)
         follows = self.most == 1 and lane == "small" and bool(held) and all(kind == "read" for _, kind in held)
@@ -97,12 +105,13 @@ class Slots:
                 cancellation.check()
                 if not queues or give_way is not None:
                     raise NoSlot("no more requests may be under way now")
-                if lane == "small" and self._extras:
+                if self._extras and admits(lane, self._busy.without_one, self.at_a_time):
                     self._extras.pop()()
                 self._changed.wait(_LOOK_S)
             setattr(self._busy, lane, getattr(self._busy, lane) + 1)
             if give_way is not None:
                 self._extras.append(give_way)
+                self._busy.extra += 1
         held.append(mine)
         try:
             yield
@@ -110,6 +119,8 @@ class Slots:
             held.remove(mine)
             with self._changed:
                 setattr(self._busy, lane, getattr(self._busy, lane) - 1)
+                if give_way is not None:
+                    self._busy.extra -= 1
                 if give_way in self._extras:
                     self._extras.remove(give_way)
                 self._changed.notify_all()

@@ -145,7 +145,7 @@ class Level:
     @property
     def spare(self) -> int:
         """How many more connections may be taken now."""
-        return max(0, self._with_extra - self._expected)
+        return max(0, self._with_extra - self.taken - self._heavy)
 
     @property
     def _with_extra(self) -> int:
@@ -181,7 +181,7 @@ class Level:
     @property
     def gives_way(self) -> bool:
         """Whether an extra connection should end soon, because bodies wait for it or fewer should be in use now."""
-        return self.taken > 0 and self._expected > self._with_extra
+        return self.taken > 0 and self.taken + self._heavy > self._with_extra
 
     def moved(self, count: int) -> None:
         """So many bytes of bodies came, or went."""
@@ -300,6 +300,11 @@ class Level:
         """Connections in use, and those for bodies that could begin now."""
         return self.taken + max(self._bodies, sum(claim.wanted for claim in self._claims))
 
+    @property
+    def _heavy(self) -> int:
+        """Large bodies in use, and those that could begin now. Small ones end before a connection has been opened."""
+        return sum(claim.heavy for claim in self._claims) if self._claims else self._bodies
+
     def _tell(self) -> None:
         for claim in tuple(self._claims):
             claim.changed()
@@ -317,7 +322,7 @@ class LevelClaim:
         self.most = most
         self.changed = changed
         self.leads = leads
-        self.wanted = 0
+        self.wanted = self.heavy = 0
 
     @property
     def at_a_time(self) -> int:
@@ -329,6 +334,6 @@ class LevelClaim:
         """See `Claim`."""
         return under_way < self.at_a_time and under_way + self._level.taken < self._level.most
 
-    def want(self, count: int) -> None:
+    def want(self, count: int, heavy: int) -> None:
         """See `Claim`."""
-        self.wanted = min(count, self.most)
+        self.wanted, self.heavy = min(count, self.most), min(heavy, self.most)

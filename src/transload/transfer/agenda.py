@@ -88,6 +88,10 @@ class Agenda:
             return sum(len(bodies.get(source, ())) for bodies in both)
         return sum(len(queue) for bodies in both for queue in bodies.values())
 
+    def heavy_ready(self, source: str) -> int:
+        """How many large ones of a source do."""
+        return len(self._heavy.get(source, ()))
+
     def put_back(self, step: Step) -> None:
         """The step was taken, but not done: it is ready again."""
         self._make_ready(step)

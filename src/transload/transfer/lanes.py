@@ -132,9 +132,11 @@ class BodyLanes:
         """Tell the stores how many bodies move, or could."""
         light = Counter(self._light.values())
         for source, claim in self._claims.items():
-            claim.want(self._moving_from[source] + light[source] + agenda.bodies_ready(source))
+            heavy = self._moving_from[source] + agenda.heavy_ready(source)
+            claim.want(self._moving_from[source] + light[source] + agenda.bodies_ready(source), heavy)
         if self._target is not None:
-            self._target.want(len(self._moving) + len(self._light) + agenda.bodies_ready())
+            wanted = len(self._moving) + len(self._light) + agenda.bodies_ready()
+            self._target.want(wanted, wanted)
 
     def _move(self, step: Step) -> None:
         self._moving[step.id] = step.source_store

@@ -26,6 +26,12 @@ def test_bodies_leave_room_for_small_requests() -> None:
     assert not admits("small", Busyness(small=32), 32)
 
 
+def test_connections_that_give_way_do_not_count_for_other_bodies() -> None:
+    assert admits("read", Busyness(read=20, extra=8), 32)
+    assert not admits("read", Busyness(read=32, extra=20), 32), "but there is a limit"
+    assert not admits("read", Busyness(read=14), 32)
+
+
 def test_small_requests_leave_room_for_bodies() -> None:
     assert admits("read", Busyness(small=18, read=13), 32)
     assert not admits("read", Busyness(small=31, read=1), 32)
@@ -155,6 +161,31 @@ def test_an_extra_connection_uses_what_is_kept_for_small_requests_and_gives_way_
         assert asked == []
         with slots.hold("small", Cancellation()):
             assert asked == ["give way"]
+
+
+def test_it_gives_way_to_another_body_too_but_only_where_that_helps() -> None:
+    asked, ends, never = list[str](), threading.Event(), threading.Event()
+
+    def give_way() -> None:
+        asked.append("give way")
+        ends.set()
+
+    slots = Slots(3)
+    with (
+        held_elsewhere(slots, "read", ends, give_way=give_way),
+        held_elsewhere(slots, "read", never, give_way=give_way),
+        held_elsewhere(slots, "small", never),
+        slots.hold("read", Cancellation()),
+    ):
+        assert asked == ["give way"]
+    with (
+        held_elsewhere(slots, "write", threading.Event()),
+        held_elsewhere(slots, "read", threading.Event(), give_way=give_way),
+        pytest.raises(NoSlot),
+        slots.hold("write", Cancellation(), queues=False),
+    ):
+        pass
+    assert asked == ["give way"], "the end of a reading connection lets nobody write"
 
 
 def test_another_thread_waits_until_the_slot_is_free() -> None:

@@ -77,7 +77,7 @@ class Simulated:
         chance, began_s, before = random.Random(self.line.seed), self.clock.now_s, self.bytes
         with self.level.claim(1000, lambda: None) as claim:
             while self.clock.now_s < began_s + seconds:
-                claim.want(self.wanted)
+                claim.want(self.wanted, self.wanted)
                 while len(self._moving) < self.wanted and claim.has_room(len(self._moving)):
                     self._begin()
                 self.clock.now_s += STEP_S

@@ -139,11 +139,11 @@ def test_without_enough_bodies_nothing_is_learnt() -> None:
 def test_extra_connections_are_given_only_if_no_body_wants_them() -> None:
     level = Level(SimulatedClock(), 14, at_first=4)
     with level.claim(14, lambda: None) as claim:
-        claim.want(1)
+        claim.want(1, 1)
         level.enter()
         assert [level.take() for _ in range(4)] == [True, True, True, False]
         assert not level.gives_way
-        claim.want(3)
+        claim.want(3, 3)
         assert level.gives_way
         assert claim.has_room(1)
         level.leave(taken=True)
@@ -156,7 +156,7 @@ def test_extra_connections_are_given_only_if_no_body_wants_them() -> None:
 def test_what_a_run_allows_is_never_exceeded_not_even_by_extra_connections() -> None:
     level = Level(SimulatedClock(), 14)
     with level.claim(4, lambda: None) as claim:
-        claim.want(1)
+        claim.want(1, 1)
         level.enter()
         assert [level.take() for _ in range(5)] == [True, True, True, False, False]
         assert not claim.has_room(1), "the three extra connections have not ended yet"
