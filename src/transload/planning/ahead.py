@@ -67,7 +67,7 @@ class Ahead:
             certain = [step for step in new if not step.descriptor.is_foreign]
             if certain:
                 if not self._has_begun and not is_open_for(self._items, self._target):
-                    self._is_over = True  # the plan chooses the login that serves all of it
+                    self._is_over = True  # the plan chooses the logins that serve all of it
                     return
                 self._has_begun = True
                 self._begin(certain)

@@ -53,10 +53,13 @@ def expect_survey(items: Iterable[Item], sources: Mapping[str, Source], target: 
 
 
 def is_open_for(items: Iterable[Item], target: Target) -> bool:
-    """Whether something can be written under each of these names without a login that was not made yet."""
+    """Whether at most one login, for all of it, lets something be written under each of these names.
+
+    A plan needs that one too, whatever it mounts: whoever may write into all repositories may read them.
+    """
     if (expecting := _expecting(target)) is not None:
         expecting.writing({item.target.repository: {} for item in items})
-    return not _logins(target)
+    return _logins(target) <= 1
 
 
 def expect_run(plan: Plan, sources: Mapping[str, Source], target: Target) -> None:

@@ -16,12 +16,13 @@ from transload.registry.auth import Applicant, Granted, basic, choose, obtain, r
 from transload.registry.expecting import together
 from transload.registry.headers import Challenge, challenges
 from transload.registry.scope import Scope, covers, granted, granting, merged, parse_scopes
+from transload.threads import AHEAD
 from transload.values import Factory, evolve, field, frozen
 
 Scopes = tuple[Scope, ...]
-_AHEAD = 0.25
+_SPARE = 0.25
 """A token is not used when less than this part of its life is left; half of it for a request that takes long."""
-_AHEAD_LONG = 0.5
+_SPARE_LONG = 0.5
 _MISFITS = 2
 """After so many tokens for several repositories that were refused, each repository gets a token of its own."""
 _MOST_SCOPES = 100
@@ -34,6 +35,8 @@ class _Token:
     scopes: Scopes
     begins_s: float
     lifetime_s: float
+    ahead: bool = field(default=False, kw_only=True)
+    """Whether it was asked for by a step that began before its plan was complete."""
     _granted: Mapping[tuple[str, str], frozenset[str]] = field(
         init=False, eq=False, repr=False, default=Factory(lambda self: granted(self.scopes), True)
     )
@@ -84,7 +87,7 @@ class Authorizer:
         challenge = self._challenge
         if challenge is None or not (scopes or challenge.scheme == "basic"):
             return None
-        return self._header(challenge, scopes, _AHEAD_LONG if long else _AHEAD)
+        return self._header(challenge, scopes, _SPARE_LONG if long else _SPARE)
 
     def answer(self, header: str, scopes: Scopes, sent: str | None, sent_s: float) -> str:
         """The header to send after a 401 with this `WWW-Authenticate`, if `sent` was refused at `sent_s`.
@@ -109,7 +112,7 @@ class Authorizer:
             if demanded:
                 known = merged((*self._demanded.get(scopes, ()), *demanded))
                 self._demanded[scopes] = known[:_MOST_SCOPES]
-        authorization = self._header(challenge, scopes, _AHEAD)
+        authorization = self._header(challenge, scopes, _SPARE)
         if authorization is None:
             raise AccessDenied(f"{self._applicant.registry.netloc} refuses access")
         return authorization
@@ -141,12 +144,15 @@ class Authorizer:
         return f"Bearer {token.value.reveal()}"
 
     def tokens_to_come(self, needs: Iterable[Scopes]) -> int:
-        """How many tokens will be requested for requests with these scopes, if none ends before."""
+        """How many tokens will be requested for requests with these scopes, if none ends before.
+
+        What a step has asked for that began before its plan still counts: those who count requests left it out.
+        """
         if self._challenge is None or self._challenge.scheme == "basic" or self._registry_token():
             return 0
         now_s, count = self._http.clock.monotonic_s(), 0
         with self._lock:
-            held = [token.scopes for token in self._tokens if token.serves((), now_s, _AHEAD)]
+            held = [token.scopes for token in self._tokens if token.serves((), now_s, _SPARE) and not token.ahead]
         for need in needs:
             wanted = merged(need)
             if not any(covers(scopes, wanted) for scopes in held):
@@ -190,7 +196,8 @@ class Authorizer:
     def _ask(self, challenge: Challenge, wanted: Scopes) -> _Token:
         begins_s = self._http.clock.monotonic_s()
         given = self._converse(challenge, wanted)
-        token = _Token(given.token, wanted, begins_s, given.lifetime_s)
+        is_ahead = getattr(AHEAD, "now", False)
+        token = _Token(given.token, wanted, begins_s, given.lifetime_s, ahead=is_ahead)
         with self._lock:
             alive = [known for known in self._tokens if known.serves((), begins_s, 0)]
             self._tokens = [*alive, token]
