@@ -2,7 +2,8 @@
 
 Over a long wire time is counted in round trips. So connections to the source are opened while the target answers, and
 what must be asked anyway is asked as soon as that is certain: if the target has no image under the wanted names, it is
-asked whether the repository is new while the source gives the manifest and its list of tags.
+asked whether the repository is new while the source gives the manifest and its list of tags. Where the repository is
+there, it is asked for the blobs of each image as soon as they are known.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from functools import partial
 from typing import Protocol, cast
 
 from transload.allowance import threads_affordable
-from transload.errors import Interrupted, LocalError
+from transload.errors import Interrupted, LocalError, at_side
 from transload.events import ActivityListener, Counting
-from transload.oci import Descriptor
+from transload.graph import Node
+from transload.oci import Descriptor, Digest
 from transload.planning.ahead import Ahead
 from transload.planning.request import Item
 from transload.planning.survey import Surveyed, Surveyor
-from transload.planning.targetcontent import is_fresh
+from transload.planning.targetcontent import Told, blobs_asked_for, holds, is_fresh
 from transload.ports import Source, Target
 from transload.threads import Cancellation, TaskGroup
 from transload.values import define, field, frozen
@@ -46,13 +48,10 @@ class ConnectsAhead(Protocol):
 
 @frozen
 class Answers:
-    """What both sides said: the images in the order of the request, and which repositories are new to the target.
-
-    A repository that is not in `fresh` was not asked about.
-    """
+    """What both sides said: the images in the order of the request, and what the target was asked besides."""
 
     surveyed: list[Surveyed]
-    fresh: Mapping[str, bool]
+    told: Told
 
 
 @define
@@ -61,6 +60,11 @@ class _Lane:
 
     waiting: deque[Callable[[], None]] = field(factory=deque)
     busy: int = 0
+
+    def take(self) -> Callable[[], None]:
+        """The next one, which is under way from now on."""
+        self.busy += 1
+        return self.waiting.popleft()
 
 
 def ask_both(
@@ -110,6 +114,11 @@ class _Asking:
         self._sources: Mapping[str, Source] = {}
         self._opened: Counter[str] = Counter()
         self._prepared: set[str] = set()
+        self._searching = _Lane()  # at the target; what does not begin before the end is left to `ask_holdings`
+        self._held: dict[tuple[str, Digest], bool] = {}
+        self._wanted: set[tuple[str, Digest]] = set()
+        self._there: set[str] = set()
+        self._blobs: dict[str, list[Descriptor]] = {}
         self._surveyed: dict[int, Surveyed] = {}
         self._fresh: dict[str, bool] = {}
         self._unsure = Counter(item.target.repository for item in items)
@@ -129,7 +138,7 @@ class _Asking:
         cut = cancellation.cancelled and any(isinstance(error, Interrupted) for error in failed)
         if cut or len(self._surveyed) < len(self._items):
             raise Interrupted("interrupted")
-        return Answers([self._surveyed[number] for number in range(len(self._items))], self._fresh)
+        return Answers([self._surveyed[number] for number in range(len(self._items))], Told(self._fresh, self._held))
 
     def _connect_ahead(self, sources: Mapping[str, Source], most: int) -> None:
         """A source that is asked by name is asked in any case."""
@@ -184,8 +193,11 @@ class _Asking:
 
     def _free_lane(self) -> _Lane | None:
         """A side that has a question waiting and may be asked."""
-        lanes = (self._to_target, self._to_source)
-        return next((lane for lane in lanes if lane.waiting and lane.busy < self._threads), None)
+        for lane in (self._to_target, self._to_source):
+            if lane.waiting and lane.busy < self._threads:
+                return lane
+        searching, busy = self._searching, self._to_target.busy + self._searching.busy
+        return searching if searching.waiting and busy < self._threads and not self._is_over else None
 
     @property
     def _is_unsure(self) -> bool:
@@ -234,7 +246,7 @@ class _Asking:
             self._changed.notify(more)
 
     def _compare(self, number: int, item: Item, at_target: Descriptor | None) -> None:
-        surveyed = self._surveyor.compare(item, at_target)
+        surveyed = self._surveyor.compare(item, at_target, partial(self._search, item, at_target))
         self._counting.add()
         with self._changed:
             self._surveyed[number] = surveyed
@@ -242,9 +254,35 @@ class _Asking:
         if self._ahead is not None:
             self._ahead.surveyed(number, surveyed)
 
+    def _search(self, item: Item, at_target: Descriptor | None, root: Node) -> None:
+        """Ask for the blobs of an image, once it is known that its repository is there, where no rule keeps it out."""
+        repository = item.target.repository
+        if not self._eager or not self._target.blobs_per_repository or self._surveyor.completeness is not None:
+            return
+        with self._changed:
+            self._blobs.setdefault(repository, []).extend(blobs_asked_for(root))
+            if repository in self._there or at_target is not None:
+                self._is_there(repository)
+
+    def _is_there(self, repository: str) -> None:
+        self._there.add(repository)
+        for blob in self._blobs.pop(repository, ()):
+            if (repository, blob.digest) not in self._wanted:
+                self._wanted.add((repository, blob.digest))
+                self._searching.waiting.append(partial(self._ask_for, repository, blob))
+        self._changed.notify(self._threads)
+
+    def _ask_for(self, repository: str, blob: Descriptor) -> None:
+        with at_side("target"):
+            held = holds(self._target, repository, blob)
+        with self._changed:
+            self._held[repository, blob.digest] = held
+
     def _ask_whether_fresh(self, repository: str) -> None:
         fresh = is_fresh(self._target, repository)
         with self._changed:
             self._fresh[repository] = fresh
+            if not fresh:
+                self._is_there(repository)
         if self._ahead is not None:
             self._ahead.fresh(repository, fresh)

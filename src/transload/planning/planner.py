@@ -86,7 +86,7 @@ def make_plan(
     _check_conflicts(surveyed)
     surveyed = _without(surveyed, refuse(surveyed))
     wrong = surveyor.completeness.wrong if surveyor.completeness else None
-    holdings = ask_holdings(surveyed, target, known, elsewhere, threads, cancellation, working, wrong, answers.fresh)
+    holdings = ask_holdings(surveyed, target, known, elsewhere, threads, cancellation, working, wrong, answers.told)
     stays = stays_elsewhere(request, sources)
     surveyed = check_local_sources(surveyed, holdings, sources, stays)
     request_costs_of = {locator: source.request_costs for locator, source in sources.items()}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from transload.errors import (
     AccessDenied,
@@ -116,6 +116,14 @@ class _Grown:
         return len(children) == 1 and not children[0].children and len(self.held) == 1 < len(self.images)
 
 
+Moves = Callable[[Node], None]
+"""Is told the tree of an image that has to be copied, before it is known what refers to it."""
+
+
+def _tell_nobody(_: Node) -> None:
+    """For callers that wait until all is known."""
+
+
 class Surveyor:
     """Surveys items of one request; safe to call from several threads.
 
@@ -142,11 +150,11 @@ class Surveyor:
         with at_side("target"):
             return self._at_target(item)
 
-    def compare(self, item: Item, at_target: Descriptor | None) -> Surveyed:
-        """The same as `survey`, when the target has been asked."""
+    def compare(self, item: Item, at_target: Descriptor | None, moves: Moves = _tell_nobody) -> Surveyed:
+        """The same as `survey`, when the target has been asked. `moves` is told of an image that has to be copied."""
         try:
             with at_side("source"):
-                surveyed = self._compare(item, at_target)
+                surveyed = self._compare(item, at_target, moves)
                 self._share_of(item).settle(surveyed.weight)
                 return surveyed
         except TransloadError as error:
@@ -180,7 +188,7 @@ class Surveyor:
         except (NotFound, AccessDenied):  # some registries answer 401 or 403 for a repository that is not there yet
             return None
 
-    def _compare(self, item: Item, at_target: Descriptor | None) -> Surveyed:
+    def _compare(self, item: Item, at_target: Descriptor | None, moves: Moves) -> Surveyed:
         source = self._source(item)
         whole = not self._platforms(item)
         if at_target is not None and whole:
@@ -195,6 +203,8 @@ class Surveyor:
         same = at_target is not None and root.manifest.digest == at_target.digest and self._is_whole(item, root)
         lost = self._lost(item, at_target, root) if same and at_target is not None else ()
         same, notes = same and not lost, (*notes, *notes_on(item.label, lost))
+        if not same:
+            moves(root)
         found = self._companions.of(source, item, root, published) if self._are_wanted(same) else NOTHING
         return Surveyed(
             item=item,

@@ -13,7 +13,7 @@ from transload.oci import Descriptor, Digest, Name
 from transload.planning.survey import Surveyed
 from transload.ports import Target
 from transload.threads import Cancellation, in_parallel
-from transload.values import evolve, frozen
+from transload.values import evolve, field, frozen
 
 Known = Callable[[str, Digest], bool]
 """Whether an earlier run put this blob into this repository of the target: a hint, always checked."""
@@ -44,6 +44,22 @@ class TargetContent:
         return (self.scope(repository), digest) in self.pairs
 
 
+@frozen
+class Told:
+    """What the target has said already: which repositories are new to it, and whether it holds a pair."""
+
+    fresh: Mapping[str, bool] = field(factory=dict)
+    held: Mapping[tuple[str, Digest], bool] = field(factory=dict)
+
+
+NOTHING_TOLD = Told()
+
+
+def blobs_asked_for(root: Node) -> tuple[Descriptor, ...]:
+    """The blobs of an image for which the target is asked whatever else it holds: all, if it is no index."""
+    return () if root.children else tuple(root.manifest.blobs)
+
+
 def ask_holdings(
     surveyed: Iterable[Surveyed],
     target: Target,
@@ -53,19 +69,19 @@ def ask_holdings(
     cancellation: Cancellation,
     working: ActivityListener = ignore,
     wrong: Set[tuple[str, Digest]] | None = None,
-    told: Mapping[str, bool] | None = None,
+    told: Told = NOTHING_TOLD,
 ) -> TargetContent:
     """Ask the target about every child manifest and blob that a surveyed image needs.
 
     A repository that does not exist holds nothing, and is only asked for what `known` remembers. If a child manifest
     is there, everything below it is there too: registries check this when they take a manifest. If that is not
-    believed, `wrong` are the manifests known to be damaged, and everything is asked for. `told` says of repositories
-    whether they exist, as far as that was asked.
+    believed, `wrong` are the manifests known to be damaged, and everything is asked for. `told` is what is not asked
+    again.
     """
     moving = [image for image in surveyed if image.root is not None or image.extras]
     fresh = frozenset[str]()
     if target.blobs_per_repository:
-        fresh = _fresh_repositories(moving, target, threads, cancellation, told or {})
+        fresh = _fresh_repositories(moving, target, threads, cancellation, told.fresh)
     holdings = TargetContent(target.blobs_per_repository)
 
     def ask(wanted: Iterable[tuple[str, Descriptor]]) -> frozenset[tuple[str, Digest]]:
@@ -75,19 +91,18 @@ def ask_holdings(
         }
         asked = [
             (repository, descriptor)
-            for repository, descriptor in pairs.values()
-            if repository not in fresh or known(repository, descriptor.digest)
+            for key, (repository, descriptor) in pairs.items()
+            if key not in told.held and (repository not in fresh or known(repository, descriptor.digest))
         ]
         counting = Counting(working, "searching", len(asked))
 
         def exists(pair: tuple[str, Descriptor]) -> bool:
-            return _holds(target, *pair)
+            return holds(target, *pair)
 
         with at_side("target"):
             answers = in_parallel(counting.around(exists), asked, threads, cancellation)
-        return frozenset(
-            (holdings.scope(pair[0]), pair[1].digest) for pair, held in zip(asked, answers, strict=True) if held
-        )
+        found = {(holdings.scope(pair[0]), pair[1].digest) for pair, held in zip(asked, answers, strict=True) if held}
+        return frozenset(found | {key for key in pairs if told.held.get(key)})
 
     manifests = TargetContent(target.blobs_per_repository, ask(_inner_manifests(moving)) - (wrong or frozenset()))
     everything = ask(_blobs(moving, holdings)) if wrong is not None else None
@@ -167,14 +182,15 @@ def _held_elsewhere(
 
     def find(pair: tuple[Descriptor, tuple[str, ...]]) -> str | None:
         blob, candidates = pair
-        return next((repository for repository in candidates if _holds(target, repository, blob)), None)
+        return next((repository for repository in candidates if holds(target, repository, blob)), None)
 
     with at_side("target"):
         origins = in_parallel(find, asked, threads, cancellation)
     return frozenset((origin, blob.digest) for origin, (blob, _) in zip(origins, asked, strict=True) if origin)
 
 
-def _holds(target: Target, repository: str, descriptor: Descriptor) -> bool:
+def holds(target: Target, repository: str, descriptor: Descriptor) -> bool:
+    """Whether the target has it there. Raises errors of the target."""
     try:
         return target.exists(repository, descriptor)
     except AccessDenied:  # a blob that we may not see counts as missing; the upload will say more
