@@ -11,6 +11,7 @@ from attrs import frozen
 
 from benchmarks.roundtrips import RoundTrips, timeline
 from tests.real.servers import Registry, StartRegistry
+from tests.real.token_server import WRITER
 from tests.real.vendor import store_at
 from transload.testing.releases import SeededRelease, fill_release, release
 
@@ -50,6 +51,11 @@ class Way:
                 "HOME": str(self.folder),
                 "PYTHONPATH": os.pathsep.join(sys.path),
             }
+            if self.target.tokens:
+                environment |= {
+                    "TRANSLOAD_TARGET_USERNAME": WRITER.name,
+                    "TRANSLOAD_TARGET_PASSWORD": WRITER.password,
+                }
             code, said = wires.run(words, environment)
         print("\n".join(timeline(wires.sent)))
         assert code == 0, said
@@ -99,3 +105,24 @@ def test_twenty_new_images(way: Way) -> None:
     made = way.publish(release("cold", 20, 1 << 20))
     assert len(list(made.contents())) == 64
     assert way.rounds(made) <= 6 + 5 * 3 + 3
+
+
+@pytest.mark.parametrize(("images", "waves"), [(1, 1), (8, 2), (20, 3)])
+def test_next_month(way: Way, images: int, waves: int) -> None:
+    """As for new images, and the target is asked for each blob of a repository that is there: as many at a time as
+    questions may be asked (32), from the round on in which the source says who refers to the images.
+    """
+    way.rounds(way.publish(release("month", images, images << 17)))
+    made = way.publish(release("month", images, images << 17, 2))
+    pairs = sum(len({content.descriptor.digest for content in built.walk_contents()}) for built in made.images.values())
+    assert way.rounds(made) <= 6 + -(-pairs // 32) + 3 * waves + 2
+
+
+def test_twenty_new_images_at_a_target_with_tokens(start_registry: StartRegistry, tmp_path: Path) -> None:
+    """As without tokens: three round trips more, in which the target refuses the first question, and two tokens come.
+
+    The way to the token server is no wire here, so only the refusal is counted.
+    """
+    way = Way(start_registry(), start_registry("token"), tmp_path)
+    made = way.publish(release("cold", 20, 1 << 20))
+    assert way.rounds(made) <= 6 + 5 * 3 + 3 + 1

@@ -31,6 +31,7 @@ from transload.values import define, field, frozen
 _LOOK_S = 0.5
 _CONNECTIONS = 32  # opened ahead at most
 _NEAR_S = 0.005  # a target that answers within this time is near: there a connection takes less time than a thread
+_BLOBS = 4  # of one image alone: questions besides those about the image itself
 
 
 class ConnectsAhead(Protocol):
@@ -60,11 +61,6 @@ class _Lane:
 
     waiting: deque[Callable[[], None]] = field(factory=deque)
     busy: int = 0
-
-    def take(self) -> Callable[[], None]:
-        """The next one, which is under way from now on."""
-        self.busy += 1
-        return self.waiting.popleft()
 
 
 def ask_both(
@@ -128,7 +124,7 @@ class _Asking:
         self._sources = sources
         for number, item in enumerate(self._items):
             self._to_target.waiting.append(partial(self._ask_target, number, item))
-        staff = threads_affordable(min(2 * self._threads, 3 * len(self._items)))
+        staff = threads_affordable(min(2 * self._threads, 3 * len(self._items) + _BLOBS))
         if staff > 1:
             self._connect_ahead(sources, min(staff // 2, _CONNECTIONS))
         with TaskGroup(cancellation) as group:
