@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -61,6 +62,35 @@ def test_if_the_target_has_one_of_the_repositories_nothing_is_certain() -> None:
     early, copied = planned(made, [item("new:1"), item("there:1")])
     assert early == []
     assert all(step.repository != "new" or step.descriptor.size != 41 for step in copied), "the layer is mounted"
+
+
+class Tokens(Far):
+    """Logins that were not made yet, for all that is to be written."""
+
+    def __init__(self, locator: str, logins: int) -> None:
+        super().__init__(locator)
+        self.logins_to_come = logins
+
+    @property
+    def expecting(self) -> Tokens:
+        return self
+
+    def reading(self, repositories: Iterable[str]) -> None:
+        pass
+
+    def writing(self, origins: Mapping[str, Iterable[str]]) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("logins", "begins"), [(0, True), (1, True), (2, False)])
+def test_at_a_target_with_tokens_one_for_everything_is_no_more_than_the_plan_takes(logins: int, begins: bool) -> None:
+    target = Tokens(TARGET, logins)
+    made = Scene(source=Far(SOURCE), target=target)
+    made.publish(shared("one", 1), "a:1")
+    made.publish(shared("two", 1, 2), "b:1")
+    early: list[BlobStep] = []  # asked without the scene's wrapper, which has no logins
+    plan = make_plan(Request((item("a:1"), item("b:1"))), made.sources, target, begin=early.extend)
+    assert early == ([step for step in plan.blob_steps() if step.origin is None] if begins else [])
 
 
 def test_if_one_name_is_wanted_twice_nothing_is_certain() -> None:

@@ -15,6 +15,7 @@ from transload.oci import Descriptor, Digest
 from transload.registry.expecting import TOKEN_BYTES, grouped, to_read, to_write, together
 from transload.registry.scope import covers, pull, push
 from transload.registry.store import RegistryStore
+from transload.threads import AHEAD, TaskGroup
 
 BLOB = Descriptor("application/octet-stream", Digest.of(b"content"), 7)
 MANY = [f"team/app{number}" for number in range(6)]
@@ -121,6 +122,29 @@ def test_one_token_serves_what_is_expected_and_it_is_said_before(issuer: Issuer)
     assert store.expecting.logins_to_come == 0
     store.expecting.writing(dict.fromkeys(MANY, ()))
     assert store.expecting.logins_to_come == 1
+
+
+def test_a_token_for_a_step_that_began_before_its_plan_is_still_to_come_for_the_plan(issuer: Issuer) -> None:
+    """The request for it is not counted as one that planning made. So the sum is right, whenever the token comes."""
+    assert issuer.wire
+    with plain_http() as http:
+        store = RegistryStore(issuer.wire.host, http)
+        store.expecting.reading(MANY)
+        assert store.exists(MANY[0], BLOB)
+        store.expecting.reading([*MANY, "team/more"])
+        before, to_come = store.requests_sent.total, store.expecting.logins_to_come
+
+        def step() -> None:
+            AHEAD.now = True
+            assert store.exists("team/more", BLOB)
+
+        with TaskGroup() as group:
+            group.start(step)
+        assert len(issuer.tokens) == 2
+        assert to_come == 1
+        assert (store.requests_sent.total, store.expecting.logins_to_come) == (before, to_come)
+        assert store.exists(MANY[1], BLOB)
+        assert len(issuer.tokens) == 2, "it is used all the same"
 
 
 def test_a_server_that_refuses_so_many_is_asked_for_each(issuer: Issuer) -> None:
