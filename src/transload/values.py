@@ -44,7 +44,20 @@ class _Factory:
 class _Field:
     """What is known of one field: the options of `attrs.field`."""
 
-    __slots__ = ("converter", "default", "eq", "hash", "init", "kw_only", "name", "order", "repr", "type", "validator")
+    __slots__ = (
+        "argument",
+        "converter",
+        "default",
+        "eq",
+        "hash",
+        "init",
+        "kw_only",
+        "name",
+        "order",
+        "repr",
+        "type",
+        "validator",
+    )
 
     def __init__(
         self,
@@ -70,11 +83,8 @@ class _Field:
         self.converter = converter
         self.validator = validator
         self.name = self.type = ""
-
-    @property
-    def argument(self) -> str:
+        self.argument = ""
         """Its name as an argument of `__init__`."""
-        return self.name.lstrip("_")
 
 
 class _Late:
@@ -158,7 +168,7 @@ def _fields_in(cls: type, kw_only: bool) -> tuple[_Field, ...]:
         if type(default).__name__ == "_CountingAttr":
             raise TypeError(f"{cls.__name__}.{name} is a field of attrs: take `field` from transload.values")
         one = default if isinstance(default, _Field) else _Field(default=default)
-        one.name, one.type = name, annotation
+        one.name, one.argument, one.type = name, name.lstrip("_"), annotation
         one.kw_only = kw_only if one.kw_only is None else one.kw_only
         if callable(one.eq):
             raise TypeError(
