@@ -1,8 +1,11 @@
-"""The port of stores that can store many small things at once; its attribute is `gathers`, see `transload.ports`."""
+"""The ports of stores that can store many small things at once, or read them; see `transload.ports` for attributes.
+
+They are the attributes `gathers` of a target and `reads_many` of a source; a store without one has none, or None there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from transload.oci import Descriptor, Manifest, Name
@@ -35,4 +38,15 @@ class Gathers(Protocol):
 
     def put_manifests(self, puts: Sequence[Put]) -> None:
         """Store manifests in this order, each as `Names.put_manifest` does. Raises the same errors."""
+        ...
+
+
+class ReadsMany(Protocol):
+    """Reads many small blobs for less than one after the other costs (`reads_many`)."""
+
+    def contents(self, descriptors: Sequence[Descriptor]) -> Iterator[bytes | None]:
+        """The bytes of each blob, read when they are asked for, and checked by nobody yet.
+
+        None for one that cannot be read so, whatever the reason: whoever wants it opens it, and learns what is wrong.
+        """
         ...

@@ -13,7 +13,6 @@ import codecs
 import json
 import math
 import re
-from collections.abc import Iterable
 from itertools import chain
 from typing import Any, NoReturn
 
@@ -85,19 +84,16 @@ def check_size(raw: bytes, limit: int, values: int) -> None:
     """Raise `OverLimit` for a text that is over these limits of `read_json`, without using more memory."""
     if len(raw) > limit // 4 and not raw.isascii() and _WIDE.search(raw):
         limit //= 4  # Python stores all letters of a text as wide as the widest
-    _check_sizes(len(raw), sum(map(raw.count, _BEFORE_VALUES)) if values < len(raw) <= limit else 0, limit, values)
+    check_counts(len(raw), values_in(raw) if values < len(raw) <= limit else 0, limit, values)
 
 
-def check_sizes(pieces: Iterable[bytes], limit: int, values: int) -> None:
-    """The same for a text that comes in pieces, and is pure ASCII."""
-    size = found = 0
-    for piece in pieces:
-        size += len(piece)
-        found += sum(map(piece.count, _BEFORE_VALUES))
-    _check_sizes(size, found, limit, values)
+def values_in(piece: bytes) -> int:
+    """How many values begin in a piece of a text at most."""
+    return sum(map(piece.count, _BEFORE_VALUES))
 
 
-def _check_sizes(size: int, found: int, limit: int, values: int) -> None:
+def check_counts(size: int, found: int, limit: int, values: int) -> None:
+    """The same as `check_size` for a text of `size` bytes that is pure ASCII, in which `found` values begin."""
     if size > limit:
         raise OverLimit(f"it has {size} bytes, {limit} are allowed")
     if found > values:

@@ -50,7 +50,7 @@ def _time(timeless: Ledger, out: Path, stores: Stores) -> datetime:
         return _given(stores.environment.source_date)
     there = _time_there(timeless, out) or begun(out)
     known = _Known(stores.environment.state)
-    digest = timeless.own_digest
+    digest = timeless.text.digest
     time = there or known.time(digest) or datetime.fromtimestamp(int(SYSTEM_CLOCK.wall_s()), UTC)
     known.keep(digest, time)
     return time

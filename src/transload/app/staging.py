@@ -107,6 +107,8 @@ class StagedSource:
         self._source = source
         self._pool = pool
 
+    reads_many: None = None  # the pool may have them, and `open` looks there
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._source, name)
 

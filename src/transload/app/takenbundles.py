@@ -224,7 +224,7 @@ def _named(names: list[str]) -> str:
 def bundle_of(ledger: Ledger) -> TakenBundle:
     """What is remembered of a bundle."""
     images = "\n".join(f"{entry.image.name} {entry.image.root.digest}" for entry in ledger.images)
-    return TakenBundle(ledger=ledger.own_digest, images=Digest.of(images.encode()), edition=ledger.edition)
+    return TakenBundle(ledger=ledger.text.digest, images=Digest.of(images.encode()), edition=ledger.edition)
 
 
 def edition_words(edition: Edition | None) -> str:

@@ -152,6 +152,11 @@ class LayoutStore:
         return self._gathers
 
     @property
+    def reads_many(self) -> Blobs:
+        """It can read many small blobs at once."""
+        return self._blobs
+
+    @property
     def deletes(self) -> LayoutDeletes:
         """It can delete names and content."""
         return self._deletes

@@ -14,7 +14,7 @@ LIGHT_BYTES = 256 << 10
 """A body of up to this size costs round trips rather than bytes."""
 
 May = Callable[[str], bool]
-_Waiting = tuple[int, int, int]
+_Waiting = tuple[int, int, str, int]
 
 
 def always(source: str) -> bool:  # noqa: ARG001 - as the signature wants it
@@ -31,7 +31,7 @@ class Agenda:
     """Hands out the steps of a plan and learns how they ended. Not thread-safe: its user holds a lock.
 
     `order` lists steps that have bodies, in the order in which they begin. Bodies that it does not list come last,
-    the biggest first.
+    the biggest first, those of one size by digest: so a bundle lists them, and so they are written side by side.
     """
 
     def __init__(self, steps: Iterable[Step], order: Iterable[int] = ()) -> None:
@@ -129,7 +129,7 @@ class Agenda:
             bodies = self._heavy if is_heavy(step) else self._light
             position = self._places.get(step.id, len(self._places))
             queue = bodies.setdefault(step.source_store, [])
-            heapq.heappush(queue, (position, -step.descriptor.size, step.id))
+            heapq.heappush(queue, (position, -step.descriptor.size, step.descriptor.digest, step.id))
         else:
             heapq.heappush(self._quick, step.id)
 

@@ -161,8 +161,16 @@ class Placing:
             self._copy_foreign(step, error)
         return "copied"
 
-    def read(self, step: BlobStep, source: Source) -> bytes:
-        """The bytes of a small blob, checked, read as often as it takes. Raises the error of the last attempt."""
+    def read(self, step: BlobStep, source: Source, content: bytes | None = None) -> bytes:
+        """The bytes of a small blob, checked, read as often as it takes. Raises the error of the last attempt.
+
+        If it was read together with others, its checked `content` is known.
+        """
+        if content is not None:
+            self.cancellation.check()
+            self.listen(StepMoved(step.id, 0))
+            self.listen(StepMoved(step.id, step.descriptor.size))
+            return content
         arriving = Arriving(step.descriptor)
 
         def begin() -> AbstractContextManager[Ingest]:

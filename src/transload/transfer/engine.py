@@ -107,7 +107,7 @@ def run(
         lanes=lanes,
         give_up_after_s=give_up_after_s,
         limits=limits,
-        gather=limits == NO_LIMITS and not recheck,
+        gathering=Gathering(target, sources, enabled=limits == NO_LIMITS and not recheck, paced=pace is not None),
     )
     engine.placing = Placing(
         target=target,
@@ -146,7 +146,7 @@ class _Engine:
         lanes: BodyLanes,
         give_up_after_s: float,
         limits: Limits,
-        gather: bool,
+        gathering: Gathering,
     ) -> None:
         self._turns = Turns(limits, clock, self.tell)
         self._troubles = Troubles(clock, give_up_after_s)
@@ -166,7 +166,7 @@ class _Engine:
         self._group: TaskGroup | None = None
         self._threads = self._idle = 0
         self._images = Images(plan, self.tell)
-        self._gathering = Gathering(target, sources, enabled=gather)
+        self._gathering = gathering
         self._reading = False  # whether small blobs are being read
 
     def run(self) -> Outcome:
@@ -194,8 +194,8 @@ class _Engine:
                 elif isinstance(steps[0], ManifestStep) and len(steps) > 1:
                     self._name(steps)
                 else:
-                    for step in steps:
-                        self._try(step)
+                    for step, content in self._gathering.contents(steps):
+                        self._try(step, content=content)
                     self._has_read(steps[0])
         except BaseException as error:  # this thread's step will never be settled, so no thread may wait for it
             self._cancellation.cancel()
@@ -204,8 +204,8 @@ class _Engine:
             if not isinstance(error, Interrupted):
                 raise
 
-    def _try(self, step: Step, *, together: bool = True) -> None:
-        """Do one step, and settle it; a small blob may wait to be stored `together` with others."""
+    def _try(self, step: Step, *, together: bool = True, content: bytes | None = None) -> None:
+        """Do one step, and settle it; a small blob, whose `content` may be known, may wait for others (`together`)."""
         try:
             if together:
                 self.tell(started(step, self._plan))
@@ -213,7 +213,7 @@ class _Engine:
             if known is not None:
                 self._settle_failed(step, known, tried=False)
             elif together and isinstance(step, BlobStep) and self._gathering.reads(step):
-                full = self._gathering.add(self._read(step))
+                full = self._gathering.add(self._read(step, content))
                 if full:
                     self._store(full)
             else:
@@ -264,10 +264,10 @@ class _Engine:
                 self._reading = False
                 self._changed.notify()
 
-    def _read(self, step: BlobStep) -> Gathered:
+    def _read(self, step: BlobStep, content: bytes | None) -> Gathered:
         started_s = self._clock.monotonic_s()
         self._troubles.refuse_bad(step)
-        content = self.placing.read(step, self._sources[step.source_store])
+        content = self.placing.read(step, self._sources[step.source_store], content)
         with self._changed:
             self._lanes.end(step)  # it needs no thread while it waits
         return Gathered(step, content, self._clock.monotonic_s() - started_s)

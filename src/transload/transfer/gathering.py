@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 
 from transload.errors import at_side
-from transload.gathers import Gathers, Put
-from transload.oci import Descriptor, Verifier
+from transload.gathers import Gathers, Put, ReadsMany
+from transload.oci import Descriptor, Digest, Verifier
 from transload.planning import BlobStep, ManifestStep, Plan, Step
 from transload.ports import Chunk, Source, Target
 from transload.transfer.agenda import is_body, is_heavy
@@ -62,10 +63,12 @@ class Gathering:
     """What waits to be stored at `target`. If it cannot gather, or `enabled` is False, nothing ever does.
 
     Safe for threads. `one_reads` says that only one thread at a time shall read small blobs, since all sources are
-    local: more of them would only wait for each other.
+    local: more of them would only wait for each other. A `paced` run passes on blob after blob.
     """
 
-    def __init__(self, target: Target, sources: Mapping[str, Source], *, enabled: bool) -> None:
+    def __init__(self, target: Target, sources: Mapping[str, Source], *, enabled: bool, paced: bool = False) -> None:
+        self._sources = sources
+        self._paced = paced
         gathers: Gathers | None = getattr(target, "gathers", None)
         self._gathers = gathers if enabled else None
         self.one_reads = self._gathers is not None and all(store.request_costs is None for store in sources.values())
@@ -87,6 +90,18 @@ class Gathering:
             return False
         with at_side("target"):
             return not self._gathers.holds(step.descriptor)
+
+    def contents(self, steps: Sequence[Step]) -> Iterator[tuple[Step, bytes | None]]:
+        """Each of these steps with the checked bytes of its blob; with None if that has to be read by itself."""
+        blobs = [step.descriptor for step in steps if isinstance(step, BlobStep)]
+        many: ReadsMany | None = None
+        if 1 < len(steps) == len(blobs) and not self._paced:  # of one source: see `Agenda.more`
+            many = getattr(self._sources[steps[0].source_store], "reads_many", None)
+        if many is None:
+            yield from zip(steps, repeat(None))
+            return
+        for step, blob, content in zip(steps, blobs, many.contents(blobs), strict=True):
+            yield step, content if content is not None and blob.digest == _digest_of(content, blob) else None
 
     def add(self, gathered: Gathered) -> list[Gathered]:
         """Keep a blob until there are enough; then all of them, which the caller stores."""
@@ -127,3 +142,7 @@ class Gathering:
             ]
             with at_side("target"):
                 self._gathers.put_manifests(puts)
+
+
+def _digest_of(content: bytes, blob: Descriptor) -> Digest | None:
+    return Digest.of(content, blob.digest.algorithm) if len(content) == blob.size else None

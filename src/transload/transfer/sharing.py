@@ -296,6 +296,8 @@ class _SharedSource(_SharedOpens):
         super().__init__(shared, target, source, source.locator)
         self._source = source
 
+    reads_many: None = None  # what is shared is read by `open`
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._source, name)
 

@@ -49,7 +49,7 @@ class Blueprint:
     @property
     def digest(self) -> Digest:
         """The identity of this bundle: the digest of its ledger. It depends on everything except the signature."""
-        return self.ledger.own_digest
+        return self.ledger.text.digest
 
     @property
     def head(self) -> bytes:
@@ -64,8 +64,8 @@ class Blueprint:
     def head_pieces(self) -> Iterator[bytes]:
         """The same in pieces, made anew each time: with thousands of images it is tens of megabytes."""
         saved = _saved(self.contents)
-        ledger_bytes = sum(map(len, self.ledger.encoded()))
-        yield from _head(_index(self.contents, saved), ledger_bytes, self.ledger.encoded(), self.signature, saved)
+        ledger = self.ledger
+        yield from _head(_index(self.contents, saved), ledger.text.size, ledger.encoded(), self.signature, saved)
 
     @property
     def cut(self) -> Cut:

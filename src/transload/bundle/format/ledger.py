@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from transload.bundle.format.contents import BundledImage, ExtraFile, Prerequisite
 from transload.bundle.format.edition import Edition
+from transload.bundle.format.ledgertext import LedgerText
 from transload.bundle.format.volumes import Cut
 from transload.documents.value import Document, Value
 from transload.errors import BundleInvalid, LedgerTampered, LimitExceeded, TransloadError
@@ -25,7 +26,7 @@ from transload.linedjson import pieces
 from transload.oci import Descriptor, Digest, Name
 from transload.oci.imagelayout import blob_path
 from transload.oci.reference import check_repository
-from transload.strictjson import OverLimit, check_size, check_sizes, read_json
+from transload.strictjson import OverLimit, check_counts, check_size, read_json
 from transload.values import define, evolve, field, frozen
 
 KIND = "transload-bundle"  # so that the signature of a ledger cannot be used for another document
@@ -160,9 +161,9 @@ class Ledger:
         return {blob.digest: images for blob, images in zip(self.blobs, needing, strict=True)}
 
     @cached_property
-    def own_digest(self) -> Digest:
-        """The digest of its text: the identity of the bundle."""
-        return Digest.of_all(self.encoded())
+    def text(self) -> LedgerText:
+        """What is known of its text. The digest is the identity of the bundle."""
+        return LedgerText.of(self.encoded())
 
     def encode(self) -> bytes:
         """Canonical JSON: pure ASCII, sorted keys, one value on a line."""
@@ -201,7 +202,7 @@ class Ledger:
         Ledger.decode(evolve(self, images=(), blobs=(), extras=(), prerequisites=()).encode())
         document = Document("ledger")
         with _reading():
-            check_sizes(self.encoded(), LEDGER_BYTES, LEDGER_VALUES)
+            check_counts(self.text.size, self.text.values, LEDGER_BYTES, LEDGER_VALUES)
             for entries, out, read in self._entries():
                 _check_count(len(entries))
                 if any(read(Value(out(entry), document)) != entry for entry in entries):

@@ -61,6 +61,16 @@ class StreamWriter(_Cursor):
     def __enter__(self) -> StreamWriter:
         return self
 
+    def go_to(self, offset: int) -> None:
+        """Go on from another offset; a volume that is open stays open."""
+        self.offset = offset
+        for span in self._cut.spans(offset, 1):
+            if self._file is not None and span.volume == self._volume:
+                with local_errors("writing", self.path):
+                    self._file.seek(span.offset)
+            else:
+                self.close()
+
     def write(self, chunk: bytes | bytearray | memoryview) -> None:
         """Write all of `chunk`. `offset` then is behind the bytes that were written, also if an error is raised."""
         rest = memoryview(chunk)

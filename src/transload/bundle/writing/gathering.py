@@ -45,8 +45,9 @@ class BundleGathers:
             if member is not None:
                 found[member.offset] = member, content
         ordered = [found[offset] for offset in sorted(found)]
-        for begin, joined in _runs(ordered):
-            with StreamWriter(self.cut, self.path_of, begin) as writer:
+        with StreamWriter(self.cut, self.path_of, 0) as writer:
+            for begin, joined in _runs(ordered):
+                writer.go_to(begin)
                 writer.write(joined)
         members = [member for member, _ in ordered]
         self.progress.note_all_done([member.key for member in members])
