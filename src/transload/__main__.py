@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Callable
@@ -33,6 +34,7 @@ def _run() -> None:
     wanted = [number for number in ending() if signal.getsignal(number) is not signal.SIG_IGN]  # until work begins
     for number in wanted:
         signal.signal(number, lambda *_: _leave())
+    gc.disable()  # what is loaded stays: until the command is loaded (`cli.main`), nothing is garbage
     from transload.cli.main import run as run_program
 
     for number in wanted:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import resource
+import subprocess
+import sys
 from types import FunctionType
 
 from transload.__main__ import with_room
@@ -37,3 +39,16 @@ def test_no_call_in_a_loop_takes_memory_from_the_system_each_time() -> None:
     without, with_it = worst
     assert without >= TURNS  # how it is without room; when a later Python does better, this can go
     assert with_it < TURNS / 3
+
+
+def test_garbage_is_collected_once_the_command_is_loaded() -> None:
+    code = (
+        "import gc, sys\n"
+        "from transload.__main__ import run\n"
+        "sys.argv = ['transload', 'list', 'nothing']\n"
+        "from transload.cli import bundles\n"
+        "bundles.list_.callback = lambda **_: print(gc.isenabled(), gc.get_freeze_count() > 0)\n"
+        "run()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == ["True", "True"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import sys
@@ -59,6 +60,9 @@ class _Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module = importlib.import_module(_COMMANDS[cmd_name][0])
+        if not gc.isenabled():  # by the console script, for as long as it loads
+            gc.freeze()  # no collection has to look again at what stays
+            gc.enable()
         command: click.Command = getattr(module, "list_" if cmd_name == "list" else cmd_name)
         return command
 
