@@ -30,9 +30,7 @@ from transload.values import define, field, frozen
 
 _LOOK_S = 0.5
 _CONNECTIONS = 32  # opened ahead at most
-_NEAR_S = (
-    0.02  # a target that answers within this time is near: connections that are opened ahead gain less than they cost
-)
+_NEAR_S = 0.02  # below: the target is near, and connections that are opened ahead gain less than they cost
 _BLOBS = 4  # of one image alone: questions besides those about the image itself
 
 
