@@ -42,7 +42,7 @@ SELDOM = (
     "tarfile",
 )
 # What an unchanged run over HTTP imports. Raise a number only for what such a run uses; see docs/architecture.md.
-OURS, ALL, CLASSES = 205, 437, 142
+OURS, ALL, CLASSES = 205, 436, 143
 
 
 PROGRAM = """
