@@ -42,6 +42,16 @@ class _Cursor:
                 self._file.seek(offset)
         return self._file
 
+    def go_to(self, offset: int) -> None:
+        """Go on from another offset; a volume that is open stays open."""
+        self.offset = offset
+        for span in self._cut.spans(offset, 1):
+            if self._file is not None and span.volume == self._volume:
+                with local_errors("looking into", self.path):
+                    self._file.seek(span.offset)
+            else:
+                self.close()
+
     def close(self) -> None:
         """Close the open file, if there is one. Some file systems report only here that they could not write."""
         if self._file is not None:
@@ -60,16 +70,6 @@ class StreamWriter(_Cursor):
 
     def __enter__(self) -> StreamWriter:
         return self
-
-    def go_to(self, offset: int) -> None:
-        """Go on from another offset; a volume that is open stays open."""
-        self.offset = offset
-        for span in self._cut.spans(offset, 1):
-            if self._file is not None and span.volume == self._volume:
-                with local_errors("writing", self.path):
-                    self._file.seek(span.offset)
-            else:
-                self.close()
 
     def write(self, chunk: bytes | bytearray | memoryview) -> None:
         """Write all of `chunk`. `offset` then is behind the bytes that were written, also if an error is raised."""

@@ -24,6 +24,7 @@ from transload.bundle.reading.damage import check_mended, problem_of
 from transload.bundle.reading.entry import open_located
 from transload.bundle.reading.locating import Located
 from transload.bundle.reading.mending import Mender, MendingReader
+from transload.bundle.reading.together import ReadsTogether
 from transload.bundle.reading.volumefiles import Ask, Volumes
 from transload.errors import (
     BlobUnknown,
@@ -236,6 +237,11 @@ class BundleStore:
             self._check_reach(stored.offset + offset, wanted)
         with self._reader(stored.offset + offset) as reader:
             yield self._chunks(reader, wanted, stored.digest)
+
+    @cached_property
+    def reads_many(self) -> ReadsTogether | None:
+        """It can read many small blobs at once, if nothing has to be asked for or made again."""
+        return None if self._volumes.asks or self._mender else ReadsTogether(self.ledger, self._volumes.path)
 
     def _chunks(self, reader: StreamReader, wanted: int, digest: Digest) -> Iterator[Chunk]:
         try:
