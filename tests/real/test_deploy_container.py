@@ -30,9 +30,26 @@ pytestmark = pytest.mark.timeout(1200)
 
 @pytest.fixture(scope="module")
 def storage() -> Iterator[list[str]]:
-    """Where buildah and podman keep what this file makes; a runroot may have 50 letters, and memory is too small."""
+    """Where buildah and podman keep what this file makes; a runroot may have 50 letters, and memory is too small.
+
+    Without overlays, each container and each step of the build would be a copy of everything.
+    """
     with tempfile.TemporaryDirectory(prefix="image", dir="/var/tmp") as folder:
-        yield [f"--root={folder}/root", f"--runroot={folder}/run", "--storage-driver=vfs"]
+        driver = "overlay" if overlays(Path(folder)) else "vfs"
+        yield [f"--root={folder}/root", f"--runroot={folder}/run", f"--storage-driver={driver}"]
+
+
+def overlays(folder: Path) -> bool:
+    """Whether the kernel lays one folder over another there: it is tried."""
+    lower, upper, work, place = (folder / "tried" / name for name in ("lower", "upper", "work", "place"))
+    for made in (lower, upper, work, place):
+        made.mkdir(parents=True)
+    options = f"lowerdir={lower},upperdir={upper},workdir={work}"
+    mount = ["mount", "-t", "overlay", "overlay", "-o", options, str(place)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        return False
+    subprocess.run(["umount", str(place)], check=True)
+    return True
 
 
 @pytest.fixture(scope="module")
