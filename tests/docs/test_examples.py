@@ -25,6 +25,7 @@ import click
 import pytest
 import yaml
 
+from tests import forked
 from tests.docs.commandlines import group, parse, transload_commands
 from tests.docs.pages import DOCS, ROOT, TOLD, Block, blocks, commands, label
 from tests.docs.signedimages import publish_signed
@@ -46,8 +47,10 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Ma
 
 
 @pytest.fixture
-def here(sources: tuple[Path, Mapping[str, int]], tmp_path: Path) -> Iterator[World]:
-    with world(tmp_path, *sources) as made:
+def here(sources: tuple[Path, Mapping[str, int]], tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
+    """The commands of README.md start the installed program; those of the other pages are forks of it."""
+    started = request.node.callspec.params.get("page") == ROOT / "README.md"
+    with world(tmp_path, *sources, program=None if started else forked.program()) as made:
         yield made
 
 

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import trustme
-from attrs import frozen
+from attrs import field, frozen
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
@@ -48,12 +48,16 @@ class World:
     proxy: str
     target: MemoryStore
     docker: str
+    program: Path | None = field(default=None, kw_only=True)
+    """A command that is run as `transload`, in place of the installed one."""
 
     @property
     def environment(self) -> dict[str, str]:
         """Variables for a command: nobody's own settings, the proxy, the authority."""
+        own = [self.program.parent] if self.program else []
+        places = map(str, [*own, Path(sys.executable).parent, os.environ.get("PATH", os.defpath)])
         return {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            "PATH": os.pathsep.join(places),
             "HOME": str(self.folder),
             "TRANSLOAD_STATE_DIR": str(self.folder / ".state"),
             "TRANSLOAD_CONFIG": str(self.folder / "config.yaml"),
@@ -145,7 +149,7 @@ def registries(folder: Path) -> Iterator[tuple[Path, Mapping[str, int]]]:
 
 
 @contextlib.contextmanager
-def world(folder: Path, authority: Path, ports: Mapping[str, int]) -> Iterator[World]:
+def world(folder: Path, authority: Path, ports: Mapping[str, int], program: Path | None = None) -> Iterator[World]:
     """Fresh targets for the block, and the way to everything."""
     for name in ("site-ca.pem", *signedimages.FILES):
         (folder / name).write_bytes((authority / name).read_bytes())
@@ -169,7 +173,7 @@ def world(folder: Path, authority: Path, ports: Mapping[str, int]) -> Iterator[W
         stack.callback(way.shutdown)
         sockets = stack.enter_context(tempfile.TemporaryDirectory())  # whose path is short enough
         engine = stack.enter_context(small_engine(Path(sockets) / "docker.sock"))
-        yield World(folder, f"127.0.0.1:{way.server_address[1]}", open_target, engine.address)
+        yield World(folder, f"127.0.0.1:{way.server_address[1]}", open_target, engine.address, program=program)
 
 
 def _port(host_port: str) -> int:

@@ -14,15 +14,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests import forked
 from transload.layout import LayoutStore
 from transload.registry.known import KnownRegistries
 from transload.testing.images import fill, image
 
 
 def run(*words: str, **more: str) -> tuple[int, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "transload", *words], capture_output=True, text=True, env={**os.environ, **more}
-    )
+    done = forked.run(*words, **more)
     return done.returncode, done.stderr
 
 
@@ -102,7 +101,7 @@ def remembered(disk: Path) -> dict[str, object]:
 def checked(disk: Path) -> tuple[int, str]:
     """What a check of the disk says before a run."""
     words = ("check", f"oci:{disk}/layout", "--from", "oci:source", "-q")
-    done = subprocess.run([sys.executable, "-m", "transload", *words], capture_output=True, text=True)
+    done = forked.run(*words)
     return done.returncode, done.stdout + done.stderr
 
 

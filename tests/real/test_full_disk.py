@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-SCRIPT = Path(__file__).with_name("full_disk.py")
+SCRIPT = "tests.real.full_disk"
 WRITING = ["mirror", "mirror-new", "pack", "plan", "inventory", "report", "extract", "to-media", "media-state"]
 WRITING += ["pack-record", "record", "receipt"]
 
@@ -23,7 +23,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Any:
     if subprocess.run([*alone, "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True).returncode:
         pytest.skip("no mount namespaces here")
     folder = tmp_path_factory.mktemp("disks")
-    done = subprocess.run([*alone, sys.executable, str(SCRIPT), str(folder)], capture_output=True, text=True)
+    words = [*alone, sys.executable, "-m", SCRIPT, str(folder)]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=Path(__file__).parents[2])
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

@@ -1,11 +1,10 @@
 """A bundle that is not finished is called so by everything that reads bundles, wherever its files were copied."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests import forked
 from tests.unit.bundle.packing import contents_of, named, pack, send
 from transload.bundle import BundleStore, BundleWriter, lay_out
 from transload.errors import BundleUnfinished, VolumeMissing
@@ -37,7 +36,7 @@ def unfinished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 def test_every_command_says_so(unfinished: Path, tmp_path: Path, command: str) -> None:
     named_as = ["--from", f"bundle:{unfinished}/b"] if command == "mirror" else [f"{unfinished}/b"]
     words = [command, *named_as, *(word.format(tmp_path) for word in COMMANDS[command])]
-    done = subprocess.run([sys.executable, "-m", "transload", *words], capture_output=True, text=True, timeout=60)
+    done = forked.run(*words)
     assert done.returncode == 6, done.stderr
     assert "error: the bundle is not finished: there is only" in done.stderr
     assert "run the pack command that began it once more" in done.stderr
@@ -72,7 +71,7 @@ def test_where_only_the_end_of_the_run_is_missing_it_is_a_note(
     for journal in (False, True):
         if journal:
             (tmp_path / "b.partial.journal").write_text("bundle 1 sha256:0\n")
-        done = subprocess.run([sys.executable, "-m", "transload", *words], capture_output=True, text=True, timeout=60)
+        done = forked.run(*words)
         assert done.returncode == 0, done.stderr
         told = " ".join((done.stdout + done.stderr).split())
         assert ("b.partial.journal is there" in told) is journal

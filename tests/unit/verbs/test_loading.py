@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 import transload
+from tests import forked
 from tests.unit.bundle.packing import contents_of, pack
 from tests.unit.engines.smallengine import SmallEngine, small_engine
 from transload.bundle import BundleWriter, lay_out
@@ -56,7 +56,7 @@ def config(built: Built) -> str:
 
 
 def run(*words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([sys.executable, "-m", "transload", *words], capture_output=True, text=True, timeout=60)
+    done = forked.run(*words)
     assert done.returncode == code, done.stdout + done.stderr
     return done
 

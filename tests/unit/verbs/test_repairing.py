@@ -1,13 +1,15 @@
 """Damage and repair as programs and people meet them: `verify`, `push`, `list`, `repair`, library and command line."""
 
+import contextlib
 import json
+import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import transload
+from tests import forked
 from transload.layout import LayoutStore
 from transload.testing.images import fill, image
 
@@ -15,19 +17,28 @@ NOTHING = transload.Environment()
 MIB = 1 << 20
 
 
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a source, and a bundle of it; it is copied for each test."""
+    folder = tmp_path_factory.mktemp("packed")
+    with contextlib.chdir(folder):
+        store = LayoutStore("source", create=True)
+        fill(store, image("one", layers=(2_500_000, 20)), "a/one", "1")
+        fill(store, image("two", layers=(2_400_000, 900_000)), "a/two", "1")
+        transload.pack((), "b", origin="oci:source", volume_count=3, recovery=2, environment=NOTHING)
+    return folder
+
+
 @pytest.fixture
-def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def bundle(packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A bundle of three volumes of some 2 MiB with two recovery volumes, in the current folder."""
     monkeypatch.chdir(tmp_path)
-    store = LayoutStore("source", create=True)
-    fill(store, image("one", layers=(2_500_000, 20)), "a/one", "1")
-    fill(store, image("two", layers=(2_400_000, 900_000)), "a/two", "1")
-    transload.pack((), "b", origin="oci:source", volume_count=3, recovery=2, environment=NOTHING)
+    shutil.copytree(packed, tmp_path, dirs_exist_ok=True)
     return tmp_path / "b"
 
 
 def run(*words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([sys.executable, "-m", "transload", *words], capture_output=True, text=True)
+    done = forked.run(*words)
     assert done.returncode == code, done.stdout + done.stderr
     return done
 

@@ -1,30 +1,41 @@
 """A bundle that is not cut, beside the volumes of another one with the same name: whoever reads asks which is meant."""
 
-import subprocess
-import sys
+import contextlib
+import shutil
 from pathlib import Path
 
 import pytest
 
 import transload
+from tests import forked
 from transload.layout import LayoutStore
 from transload.testing.images import fill, image
 
 NOTHING = transload.Environment()
 
 
-@pytest.fixture(params=["another", "the same images"])
-def two(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module", params=["another", "the same images"])
+def packed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a source and two bundles; it is copied for each test."""
+    folder = tmp_path_factory.mktemp("packed")
+    with contextlib.chdir(folder):
+        store = LayoutStore("source", create=True)
+        fill(store, image("one", layers=(2_500_000, 20)), "a/one", "1")
+        fill(store, image("two", layers=(2_400_000, 900_000)), "a/two", "1")
+        transload.pack((), "b", origin="oci:source", volume_count=3, recovery=2, environment=NOTHING)
+        images = ["a/one:1"] if request.param == "another" else None
+        Path("apart").mkdir()
+        transload.pack((), "apart/b", origin="oci:source", images=images, environment=NOTHING)
+        Path("apart/b.tar").rename("b.tar")
+    return folder
+
+
+@pytest.fixture
+def two(packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """`b.tar` and `b.001.tar` to `b.003.tar` with two recovery volumes, in the current folder."""
     monkeypatch.chdir(tmp_path)
-    store = LayoutStore("source", create=True)
-    fill(store, image("one", layers=(2_500_000, 20)), "a/one", "1")
-    fill(store, image("two", layers=(2_400_000, 900_000)), "a/two", "1")
-    transload.pack((), "b", origin="oci:source", volume_count=3, recovery=2, environment=NOTHING)
-    images = ["a/one:1"] if request.param == "another" else None
-    Path("apart").mkdir()
-    transload.pack((), "apart/b", origin="oci:source", images=images, environment=NOTHING)
-    return Path("apart/b.tar").rename("b.tar")
+    shutil.copytree(packed, tmp_path, dirs_exist_ok=True)
+    return Path("b.tar")
 
 
 def contents() -> dict[str, bytes]:
@@ -32,7 +43,7 @@ def contents() -> dict[str, bytes]:
 
 
 def run(*words: str, code: int = 0) -> str:
-    done = subprocess.run([sys.executable, "-m", "transload", *words], capture_output=True, text=True)
+    done = forked.run(*words)
     assert done.returncode == code, done.stdout + done.stderr
     return " ".join((done.stdout + done.stderr).split())
 
