@@ -103,7 +103,10 @@ def _forked(asking: socket.socket) -> int:
     head, rights, _, _ = asking.recvmsg(8, socket.CMSG_SPACE(12))
     length, asked = int.from_bytes(head, "big"), b""
     while len(asked) < length:
-        asked += asking.recv(length - len(asked))
+        piece = asking.recv(length - len(asked))
+        if not piece:
+            raise EOFError("whoever asked has ended in the middle")
+        asked += piece
     streams = array.array("i")
     streams.frombytes(rights[0][2])
     child = os.fork()
