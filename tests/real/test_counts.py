@@ -11,9 +11,10 @@ import pytest
 from attrs import evolve, field, frozen
 
 from tests.real.servers import Registry, StartRegistry
+from tests.real.shelves import lay_release
 from tests.real.vendor import Shell, store_at
 from transload.testing.images import artifact, fill, signature
-from transload.testing.releases import SeededRelease, fill_release, release
+from transload.testing.releases import SeededRelease, release
 
 IMAGES, SIZE = 6, 12 << 20
 PREFIX = "vendor"
@@ -86,9 +87,8 @@ def digests(made: SeededRelease) -> set[str]:
 def route(shell: Shell, start_registry: StartRegistry, tmp_path: Path) -> Route:
     """Registries of its own, since it counts."""
     source, target = start_registry(), start_registry()
-    with store_at(source) as store:
-        for made in (FIRST, SECOND):
-            fill_release(store, made, PREFIX)
+    for made in (FIRST, SECOND):
+        lay_release(source, made, PREFIX)
     return Route(shell, source, target, tmp_path)
 
 

@@ -11,9 +11,9 @@ from attrs import frozen
 
 from benchmarks.roundtrips import RoundTrips, timeline
 from tests.real.servers import Registry, StartRegistry
+from tests.real.shelves import lay_release
 from tests.real.token_server import WRITER
-from tests.real.vendor import store_at
-from transload.testing.releases import SeededRelease, fill_release, release
+from transload.testing.releases import SeededRelease, release
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="who is busy is read from /proc")
 
@@ -33,8 +33,7 @@ class Way:
 
     def publish(self, made: SeededRelease) -> SeededRelease:
         """Put a release into the source."""
-        with store_at(self.source) as store:
-            fill_release(store, made, PREFIX)
+        lay_release(self.source, made, PREFIX)
         return made
 
     def rounds(self, made: SeededRelease) -> int:

@@ -10,8 +10,8 @@ import pytest
 
 import transload
 from tests.real.servers import StartRegistry
-from tests.real.vendor import store_at
-from transload.testing.releases import fill_release, release
+from tests.real.shelves import lay_release
+from transload.testing.releases import release
 
 
 def test_threads_that_wait_are_not_all_woken_by_each_step(
@@ -20,8 +20,7 @@ def test_threads_that_wait_are_not_all_woken_by_each_step(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     source, target = start_registry(), start_registry()
     made = release("waking", 20, 24 << 20)
-    with store_at(source) as store:
-        fill_release(store, made, "vendor")
+    lay_release(source, made, "vendor")
     listed = tmp_path / "images.txt"
     listed.write_text("".join(f"{source.host}/vendor/{name}:{made.tag}\n" for name in made.images))
     waits: list[int] = []
