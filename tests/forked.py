@@ -18,6 +18,7 @@ import json
 import os
 import pkgutil
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -27,7 +28,8 @@ from typing import NoReturn
 
 _ASKING = """\
 #!{python} -ISE
-import _socket, array, json, os, sys
+import _signal, _socket, array, json, os, sys
+_signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # a shell starts what runs beside it without it
 asking = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
 asking.connect({address!r})
 asked = json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]).encode()
@@ -86,16 +88,30 @@ def _serve(listening: socket.socket) -> None:
     gc.freeze()  # so that collecting garbage copies no pages
     running: dict[int, tuple[int, socket.socket]] = {}
     while True:
-        ready: list[int] = select.select([listening.fileno(), 0, *running], [], [])[0]
+        askers = {asking.fileno(): child for child, asking in running.values()}
+        ready: list[int] = select.select([listening.fileno(), 0, *running, *askers], [], [])[0]
         if 0 in ready:  # standard input is closed when the tests end
+            for child in askers.values():
+                os.kill(child, signal.SIGKILL)
             return
         for number in ready:
             if number == listening.fileno():
                 asking = listening.accept()[0]
                 child = _forked(asking)
                 running[os.pidfd_open(child)] = child, asking
-            else:
+            elif number in running:
                 _tell(number, *running.pop(number))
+            elif number in askers:  # whoever asked has been ended, and its program is to end too
+                _end(number, askers[number], running)
+
+
+def _end(number: int, child: int, running: dict[int, tuple[int, socket.socket]]) -> None:
+    for waiting, (known, asking) in list(running.items()):
+        if known == child and asking.fileno() == number:
+            os.kill(child, signal.SIGINT)
+            asking.close()
+            del running[waiting]
+            os.close(waiting)
 
 
 def _forked(asking: socket.socket) -> int:
@@ -136,6 +152,7 @@ def _become(words: list[str], folder: str, environment: dict[str, str], streams:
         os.environ.clear()
         os.environ.update(environment)
         tempfile.tempdir = None
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.argv = ["transload", *words]
         sys.stdin, sys.stdout = open(0, encoding="utf-8"), open(1, "w", encoding="utf-8")  # noqa: PTH123, SIM115
         sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace")  # noqa: PTH123, SIM115

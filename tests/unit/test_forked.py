@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import forked
+from transload.layout import LayoutStore
 
 WORDS = (["--version"], ["mirror", "--from", "oci:nowhere", "--to", "oci:there"], ["mirrer"], ["verify"], ["--help"])
 
@@ -29,3 +31,14 @@ def test_its_variables_are_its_own(tmp_path: Path) -> None:
     assert forked.run("list", "x", TRANSLOAD_CONFIG=str(tmp_path / "config.yaml")).returncode != 0
     assert str(tmp_path) in forked.run("list", "x", TRANSLOAD_CONFIG=str(tmp_path / "config.yaml")).stderr
     assert str(tmp_path) not in forked.run("list", "x").stderr
+
+
+def test_it_ends_with_whoever_asked(tmp_path: Path) -> None:
+    LayoutStore(tmp_path / "site", create=True)
+    words = [str(forked.program()), "serve", f"oci:{tmp_path / 'site'}", "--listen", "127.0.0.1:0"]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as asking:
+        assert asking.stderr
+        assert "http://" in asking.stderr.readline()
+        asking.send_signal(signal.SIGINT)
+        asking.stderr.read()  # which the program holds open until it has ended
+    assert asking.returncode == -signal.SIGINT
