@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 LEAST_BYTES = 2 << 20
 """Of smaller blobs, or rests of blobs, none is read on several connections: other blobs are waiting."""
-_WINDOWS_S = ((FAR_S, 0.0), (0.01, 0.1), (0.0, 0.25))
-"""By the time until an answer: how much waiting is measured at a time. Nearby, one busy moment is no sign."""
+_DISTANCES = ((FAR_S, 0.0, LEAST_BYTES), (0.01, 0.1, LEAST_BYTES), (0.0, 0.25, 4 * LEAST_BYTES))
+"""By the seconds until an answer: how much waiting is measured at a time, and from how many bytes on several
+connections are of use. Nearby, one busy moment is no sign."""
 _FAST = 100e6  # bytes a second: what brings so much, no server slows down; it is a line of 1 Gbit/s
 _WAITS = 0.5  # share of the time that has to be waited for bytes
 _WORTH_S = 0.75  # that the rest takes on one connection …
@@ -137,7 +138,7 @@ class Reading:
         clock = self._api.http.clock
         chunks, waited_s, began_s = self._download.chunks(), 0.0, clock.monotonic_s()
         since, self._until, first, first_s = self._at, self._others_at, self._at, began_s
-        window_s = next(window_s for least_s, window_s in _WINDOWS_S if self._known.latency_s >= least_s)
+        window_s, _ = self._by_distance
         while True:
             asked_s = clock.monotonic_s()
             chunk = next(chunks, None)
@@ -172,6 +173,10 @@ class Reading:
             self._known.rates.append(rate)
         return self._spread(rate, alone)
 
+    @property
+    def _by_distance(self) -> tuple[float, int]:
+        return next((window_s, least) for from_s, window_s, least in _DISTANCES if self._known.latency_s >= from_s)
+
     def _settle_doubt(self, count: int, took_s: float) -> None:
         """Several connections seemed no faster than one. See what one brings now: the line may have been busy."""
         if self._several is None or took_s < self._known.judged_s:
@@ -205,7 +210,8 @@ class Reading:
         alone_s = 0.0 if at_once else _OTHERS_COME * latency_s
         follows = min(share + guess * alone_s, _PARTS_FOLLOW * guess * latency_s)
         begins = self._at + _to_a_chunk(max(SEGMENT_LEAST_BYTES, int(follows)), guess)
-        worth = left >= LEAST_BYTES and left / guess >= max(_WORTH_S, _ROUND_TRIPS * latency_s)
+        _, least = self._by_distance
+        worth = left >= least and left / guess >= max(_WORTH_S, _ROUND_TRIPS * latency_s)
         limit = self._api.http.settings.limits.lowest
         if not (worth and self._tries and guess < _FAST) or (limit is not None and guess > limit / 2):
             return self._end
