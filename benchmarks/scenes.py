@@ -157,6 +157,13 @@ def far_layer(bench: Bench) -> Iterator[Figure]:
         reached=one_s / ours_s >= 6.5,
         samples={"ours": [cost.wall_s for cost in race.costs("cold", OURS)]},
     )
+    bytes_s = statistics.median(sample.source.down_s for sample in race.of("cold", OURS)) / 0.98
+    yield Figure(
+        "the same, from its first byte to its last",
+        f"{bytes_s:.2f} s",
+        f"one connection {goods.size / FAR.connection_rate:.2f} s",
+        ratio=round(bytes_s * FAR.connection_rate / goods.size, 3),
+    )
     yield _connections(race, "cold")
     yield race.peak("peak memory, one layer, far source")
     peers = bench.race(site, course, {name: named(name) for name in bench.peers} if bench.full else {}, 1)
