@@ -493,9 +493,9 @@ SERVED_TAGS = 100
 
 # --- blobs that are read on several connections
 
-SEGMENTS_BYTES = 28 << 20
+SEGMENTS_BYTES = 24 << 20
 """Memory for what came before the bytes in front of it, for all blobs of the process. The longer a segment is, the less
-a round trip between two of them costs: with eight connections, 7 MiB each, of which half are here on average."""
+a round trip between two of them costs: with eight connections, 6 MiB each, of which half are here on average."""
 
 SEGMENT_BYTES = 16 << 20
 """The longest segment, so that a slow connection does not hold up much …"""
