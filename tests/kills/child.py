@@ -30,6 +30,8 @@ import transload.layout
 import transload.registry.knownfile
 import transload.registry.store  # noqa: F401 - all are here so that the process that forks has loaded them
 from transload.cli.main import main
+from transload.errors import Interrupted
+from transload.signals import ending
 
 _FORKS: ForkServerContext = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["tests.kills.child"])
@@ -94,7 +96,14 @@ def _run(words: list[str], environment: dict[str, str], said: str, code_file: st
     for stream in (1, 2):
         os.dup2(out, stream)
     os.close(out)
-    code = main(words)
+    for number in ending():  # as `transload.__main__` does: the end of the work gives these back
+        signal.signal(number, signal.default_int_handler)
+    try:
+        code = main(words)
+    except KeyboardInterrupt:  # after the work
+        code = Interrupted.exit_code
+    for number in ending():
+        signal.signal(number, signal.SIG_IGN)
     sys.stdout.flush()
     sys.stderr.flush()
     Path(code_file).write_text(str(code))

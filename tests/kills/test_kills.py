@@ -13,9 +13,7 @@ from tests.kills.scenes import SCENES, TOTAL
 
 MIB = 1 << 20
 ASKED = 5  # rounds for each signal that asks a run to end
-TOO_EARLY = (
-    3 * MIB
-)  # of a blob in parts: behind a part that was just asked for, and beyond that of the first connection
+TOO_EARLY = 3 * MIB  # of a blob in parts, behind one that was just asked for
 UNREAD = MIB + 256 * 1024  # of each blob, what waits in this process and the system on a line with others
 UNSTORED = 256 * 1024  # of each upload, what is between the line and the registry when the connection ends
 RATE = 30 * MIB  # bytes per second, so that little is on its way when the signal comes
