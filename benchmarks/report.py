@@ -91,8 +91,14 @@ class Report:
             parts += [f"{level} {title}, median, {unit}", side_by_side(self.samples, of)]
         parts += [f"{level} What passed the wires", counts(self.samples)]
         if failures := [text for part in self.parts.values() for text in part.failures]:
-            parts += [f"{level} What failed", "\n".join(f"* {_one_line(text)}" for text in failures)]
+            parts += [f"{level} What failed", "\n".join(f"* {_one_line(self._placeless(text))}" for text in failures)]
         return "\n\n".join(parts) + "\n"
+
+    def _placeless(self, text: str) -> str:
+        """Without the folders of this machine, which mean nothing to others."""
+        for place in (self.folder.resolve(), Path(__file__).parents[1]):
+            text = text.replace(f"{place}/", "")
+        return text
 
 
 def side_by_side(samples: Sequence[Sample], of: Callable[[Cost], float]) -> str:

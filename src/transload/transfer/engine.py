@@ -77,7 +77,6 @@ def run(
     """Do every step of `plan`: at most `bodies` large blobs move at a time, and `small` more threads do quick steps.
 
     How many blobs move is what the stores carry well (their `streams`); between folders and files, up to eight.
-
     `sources` maps the locators of the plan to stores. Failures are part of the outcome, and `listen` gets them as
     events; only bugs are raised, and `UsageError` for fewer than one of `bodies`. When cancelled, running blobs are
     parked if the target can, and the rest is left. `recheck` asks for each blob before it is sent: for a plan that was
@@ -85,8 +84,8 @@ def run(
     blobs come first, as they lie in bundles. `publishers` reads foreign layers that a source lacks. If a store is out
     of reach and no byte has moved for half of `give_up_after_s`, it is not asked again: the steps that still need it
     are not tried. Outside the hours of `limits` nothing is begun, and what moves is parked; when its bytes are spent,
-    the rest is left. `pace` passes on the bytes of every blob, and may take its time.
-    What `head_start` has begun is waited for.
+    the rest is left. `pace` passes on the bytes of every blob, and may take its time. What `head_start` has begun is
+    waited for.
     """
     if bodies < 1:
         raise UsageError(f"bodies must be at least 1, not {bodies}")

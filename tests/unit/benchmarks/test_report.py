@@ -79,6 +79,14 @@ def test_everything_is_written_and_can_be_read(tmp_path: Path) -> None:
     assert another.figures[-1].reached is True
 
 
+def test_what_failed_is_told_without_the_folders_of_this_machine(tmp_path: Path) -> None:
+    part = Part(failures=[f"release: skopeo: skopeo {tmp_path}/work/images.yaml ended with 1"])
+    Report(tmp_path, {"date": "today"}, {"release": part}).write()
+    told = (tmp_path / "results.md").read_text()
+    assert "skopeo work/images.yaml ended with 1" in told
+    assert str(tmp_path) not in told
+
+
 def test_plots_are_svg_that_follows_light_and_dark(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="the group `bench` is not installed: make .venv/bench")
     paths = draw(SAMPLES, tmp_path)

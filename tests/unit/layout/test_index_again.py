@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 
+from tests.unit.registry.lines import SimulatedClock
 from transload.layout import LayoutStore
 from transload.layout.indexfile import SETTLED_S
 from transload.oci import Name
 from transload.testing.images import fill, image
 
 
-class _Clock:
-    """Time that passes when the test says so."""
-
-    def __init__(self) -> None:
-        self.now_s = 100.0
-
-    def monotonic_s(self) -> float:
-        return self.now_s
-
-    def wall_s(self) -> float:
-        return self.now_s
-
-    def sleep_s(self, seconds: float, wake: threading.Event | None = None) -> None:
-        self.now_s += seconds
+def _change_in_place(index: Path) -> None:
+    """Other bytes, with the same size and time."""
+    status = index.stat()
+    with index.open("r+b") as file:
+        content = file.read()
+        file.seek(0)
+        file.write(content.replace(b"app0", b"appx"))
+    os.utime(index, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def _layout(folder: Path, images: int = 60) -> Path:
@@ -38,7 +32,7 @@ def _layout(folder: Path, images: int = 60) -> Path:
     return folder
 
 
-def _settled(folder: Path, clock: _Clock) -> LayoutStore:
+def _settled(folder: Path, clock: SimulatedClock) -> LayoutStore:
     """A store that has seen for long enough that its index does not change."""
     store = LayoutStore(folder, clock=clock)
     for _ in range(3):
@@ -55,7 +49,7 @@ def _bytes_read() -> int:
 @pytest.mark.skipif(not Path("/proc/thread-self/io").exists(), reason="only Linux counts the bytes that are read")
 def test_names_do_not_each_read_the_whole_index(tmp_path: Path) -> None:
     folder = _layout(tmp_path / "layout")
-    store = _settled(folder, _Clock())
+    store = _settled(folder, SimulatedClock())
     before = _bytes_read()
     for number in range(60):
         store.resolve(Name(f"app{number}", "v1"))
@@ -65,40 +59,30 @@ def test_names_do_not_each_read_the_whole_index(tmp_path: Path) -> None:
 def test_an_index_that_was_just_read_is_read_again(tmp_path: Path) -> None:
     """Two changes within one step of the file system's clock have the same time."""
     folder = _layout(tmp_path / "layout", 2)
-    index, store = folder / "index.json", LayoutStore(folder, clock=_Clock())
+    index, store = folder / "index.json", LayoutStore(folder, clock=SimulatedClock())
     assert sorted(store.repositories()) == ["app0", "app1"]
     assert sorted(store.repositories()) == ["app0", "app1"]
-    status = index.stat()
-    with index.open("r+b") as file:
-        content = file.read()
-        file.seek(0)
-        file.write(content.replace(b"app0", b"appx"))
-    os.utime(index, ns=(status.st_atime_ns, status.st_mtime_ns))
+    _change_in_place(index)
     assert sorted(store.repositories()) == ["app1", "appx"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the bytes are read each time there")
 def test_a_change_in_place_with_the_old_time_and_size_is_seen(tmp_path: Path) -> None:
     folder = _layout(tmp_path / "layout", 2)
-    index, store = folder / "index.json", _settled(folder, _Clock())
-    status = index.stat()
-    with index.open("r+b") as file:
-        content = file.read()
-        file.seek(0)
-        file.write(content.replace(b"app0", b"appx"))
-    os.utime(index, ns=(status.st_atime_ns, status.st_mtime_ns))
+    index, store = folder / "index.json", _settled(folder, SimulatedClock())
+    _change_in_place(index)
     assert sorted(store.repositories()) == ["app1", "appx"]
 
 
 def test_an_index_that_another_process_replaced_is_seen(tmp_path: Path) -> None:
     folder = _layout(tmp_path / "layout", 2)
-    store = _settled(folder, _Clock())
+    store = _settled(folder, SimulatedClock())
     other = LayoutStore(folder)
     fill(other, image("new", layers=(10,)), "new", "v1")
     assert sorted(store.repositories()) == ["app0", "app1", "new"]
 
 
 def test_an_own_change_is_seen_at_once(tmp_path: Path) -> None:
-    store = _settled(_layout(tmp_path / "layout", 2), _Clock())
+    store = _settled(_layout(tmp_path / "layout", 2), SimulatedClock())
     fill(store, image("new", layers=(10,)), "new", "v1")
     assert sorted(store.repositories()) == ["app0", "app1", "new"]

@@ -10,10 +10,8 @@ import pytest
 
 import transload
 from tests import forked
-from transload.layout import LayoutStore
-from transload.testing.images import fill, image
+from tests.unit.verbs.recoverable import NOTHING, pack_recoverable
 
-NOTHING = transload.Environment()
 MIB = 1 << 20
 
 
@@ -22,10 +20,7 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a source, and a bundle of it; it is copied for each test."""
     folder = tmp_path_factory.mktemp("packed")
     with contextlib.chdir(folder):
-        store = LayoutStore("source", create=True)
-        fill(store, image("one", layers=(2_500_000, 20)), "a/one", "1")
-        fill(store, image("two", layers=(2_400_000, 900_000)), "a/two", "1")
-        transload.pack((), "b", origin="oci:source", volume_count=3, recovery=2, environment=NOTHING)
+        pack_recoverable()
     return folder
 
 

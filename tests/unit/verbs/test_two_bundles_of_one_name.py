@@ -8,10 +8,7 @@ import pytest
 
 import transload
 from tests import forked
-from transload.layout import LayoutStore
-from transload.testing.images import fill, image
-
-NOTHING = transload.Environment()
+from tests.unit.verbs.recoverable import NOTHING, pack_recoverable
 
 
 @pytest.fixture(scope="module", params=["another", "the same images"])
@@ -19,10 +16,7 @@ def packed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """A folder with a source and two bundles; it is copied for each test."""
     folder = tmp_path_factory.mktemp("packed")
     with contextlib.chdir(folder):
-        store = LayoutStore("source", create=True)
-        fill(store, image("one", layers=(2_500_000, 20)), "a/one", "1")
-        fill(store, image("two", layers=(2_400_000, 900_000)), "a/two", "1")
-        transload.pack((), "b", origin="oci:source", volume_count=3, recovery=2, environment=NOTHING)
+        pack_recoverable()
         images = ["a/one:1"] if request.param == "another" else None
         Path("apart").mkdir()
         transload.pack((), "apart/b", origin="oci:source", images=images, environment=NOTHING)
