@@ -145,11 +145,11 @@ class Level:
     @property
     def spare(self) -> int:
         """How many more connections may be taken now."""
-        return max(0, self._with_extra - self.taken - self._heavy)
+        return max(0, self.with_extra - self.taken - self._heavy)
 
     @property
-    def _with_extra(self) -> int:
-        """How many may be in use, with connections beyond those for bodies."""
+    def with_extra(self) -> int:
+        """How many connections may be in use, with connections beyond those for bodies."""
         at_a_time, needed = self.at_a_time, self._clock.monotonic_s() - self._needed_s < _NEEDED_S
         return at_a_time if needed or at_a_time < self._most else int(min(self._most + self._beyond, self._asked))
 
@@ -181,7 +181,7 @@ class Level:
     @property
     def gives_way(self) -> bool:
         """Whether an extra connection should end soon, because bodies wait for it or fewer should be in use now."""
-        return self.taken > 0 and self.taken + self._heavy > self._with_extra
+        return self.taken > 0 and self.taken + self._heavy > self.with_extra
 
     def moved(self, count: int) -> None:
         """So many bytes of bodies came, or went."""
@@ -332,7 +332,8 @@ class LevelClaim:
 
     def has_room(self, under_way: int) -> bool:
         """See `Claim`."""
-        return under_way < self.at_a_time and under_way + self._level.taken < self._level.most
+        allowed = max(self._level.most, self._level.with_extra)
+        return under_way < self.at_a_time and under_way + self._level.taken < allowed
 
     def want(self, count: int, heavy: int) -> None:
         """See `Claim`."""

@@ -165,6 +165,18 @@ def test_what_a_run_allows_is_never_exceeded_not_even_by_extra_connections() -> 
     assert level.most == 14
 
 
+def test_a_body_need_not_wait_for_extra_connections_that_are_not_called_back() -> None:
+    level = Level(SimulatedClock(), 14, at_first=14, beyond=6)
+    with level.claim(20, lambda: None) as claim:
+        claim.want(9, 9)
+        for _ in range(5):
+            level.enter()
+        assert [level.take() for _ in range(12)] == [True] * 11 + [False], "nine of twenty are for bodies"
+        assert not level.gives_way
+        assert claim.has_room(5)
+        assert claim.has_room(8)
+
+
 def test_beyond_the_most_there_are_extra_connections_until_they_are_needed_elsewhere() -> None:
     clock = SimulatedClock()
     level = Level(clock, 4, beyond=2)
