@@ -16,7 +16,7 @@ from transload.net.messages import Answer, HttpRequest
 from transload.oci import Descriptor
 from transload.ports import Chunk
 from transload.registry.api import Api
-from transload.registry.headers import closed_range, parse_content_range, unsatisfied_total
+from transload.registry.headers import closed_range, given_part, unsatisfied_total
 from transload.registry.scope import pull
 from transload.registry.translate import Asked, check_is_no_page, problem
 from transload.wording import number_of, whole_number
@@ -164,7 +164,7 @@ class Download:
         raise problem(answer.reply(0), self._doing, asked, self._descriptor.digest)
 
     def _of_part(self, answer: Answer) -> int:
-        part = parse_content_range(answer.headers.get("Content-Range"))
+        part = given_part(answer.headers)
         if part is None or not (self._is_part and part.start == self._at):
             if not self._ranged or not self._is_part:
                 raise ServerTrouble(f"{self._doing}: another part arrives than was asked for")

@@ -11,6 +11,7 @@ from transload.limits import HEADER_LENGTH, LIST_IDLE_PAGES, LIST_LINK_LENGTH, L
 from transload.net.address import Origin, session_url
 from transload.net.messages import Reply
 from transload.values import field, frozen
+from transload.wording import whole_number
 
 # Every repetition is possessive (the extra +): it never backtracks, so a hostile header takes linear time.
 _VALUE = r"\s*+=\s*+(?:\"([^\"]*+)\"|([^\s;,\"]*+))"
@@ -91,6 +92,15 @@ def parse_content_range(header: str | None) -> ContentRange | None:
     if not form or int(form[1]) > int(form[2]):
         return None
     return ContentRange(int(form[1]), int(form[2]) + 1, None if form[3] == "*" else int(form[3]))
+
+
+def given_part(headers: Mapping[str, str]) -> ContentRange | None:
+    """The part that a 206 carries; None if its headers contradict one another, or its bytes are coded."""
+    part = parse_content_range(headers.get("Content-Range"))
+    length = headers.get("Content-Length")
+    if part is None or (length is not None and whole_number(length) != part.end - part.start):
+        return None
+    return part if headers.get("Content-Encoding", "identity").strip().lower() in {"", "identity"} else None
 
 
 def unsatisfied_total(header: str | None) -> int | None:

@@ -14,11 +14,12 @@ from transload.net.address import Origin
 from transload.net.messages import Answer, HttpRequest
 from transload.oci import Descriptor
 from transload.registry.api import Api
-from transload.registry.headers import closed_range, parse_content_range
+from transload.registry.headers import closed_range, given_part
 from transload.registry.scope import pull
 from transload.threads import Cancellation
 
 _REUSED_S = 30.0
+_CUT_SHORT = 4  # parts in a row of which each ends before the byte that was asked for
 
 
 class NoParts(Exception):
@@ -37,6 +38,7 @@ class Parts:
         self._descriptor = descriptor
         self._storage: tuple[str, float] | None = None
         self._reuses = True
+        self._cut_short = 0
 
     @contextmanager
     def open(self, start: int, end: int, token: Cancellation, give_way: Callable[[], None]) -> Iterator[Answer]:
@@ -61,7 +63,7 @@ class Parts:
         url = self._api.blob_url(self._repository, self._descriptor.digest)
         with self._asked(self._request(url, start, end, token, give_way)) as answer:
             self._check(answer, start, end)
-            if not self.is_confirmed:
+            if not self.is_confirmed and not self._cut_short:
                 self._api.capabilities.learn("ranges", True)
                 self.is_confirmed = True
             if self._reuses and Origin.of(answer.url) != self._api.origin:
@@ -94,8 +96,11 @@ class Parts:
             raise TooManyRequests(f"{self.doing}: the answer is {answer.status}")
         if answer.status not in {200, 206, 416}:
             raise ServerTrouble(f"{self.doing}: the answer is {answer.status}")
-        given = parse_content_range(answer.headers.get("Content-Range")) if answer.status == 206 else None
+        given = given_part(answer.headers) if answer.status == 206 else None
         if given is None or given.start != start or given.end > end:
             raise NoParts
         if given.total not in {None, self._descriptor.size}:
+            raise NoParts
+        self._cut_short = self._cut_short + 1 if given.end < end else 0  # it may also end at a border of the storage
+        if self._cut_short >= _CUT_SHORT:
             raise NoParts
