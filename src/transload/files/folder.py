@@ -87,20 +87,20 @@ class Folder:
 
         A file that is made gets these `permissions`, less those in the umask.
         """
-        path = self.path / name
         with self._held() as handle:
             if not _HANDLES:
-                _check_no_link(path)
+                _check_no_link(self.path / name)
             try:
                 number = os.open(self._at(name, handle), _MODES[mode] | PLAIN | _NOFOLLOW, permissions, dir_fd=handle)
             except OSError as error:
                 status = self.status(name)
                 if status is not None and not stat.S_ISREG(status.st_mode):
-                    raise _in_the_way(path, status.st_mode) from error
+                    raise _in_the_way(self.path / name, status.st_mode) from error
                 raise
-        file, status = regular(number, mode, path)
+        file, status = regular(number, mode, self.path, name)
         if status.st_nlink > 1 and mode != "r":
             file.close()
+            path = self.path / name
             raise FolderUnsafe(f"{path} has a second name (a hard link)", subject=str(path), hint="delete it")
         return file
 

@@ -114,12 +114,15 @@ def check_kind(path: Path, *kinds: Callable[[int], bool]) -> None:
             raise no_file(path, mode)
 
 
-def regular(number: int, mode: str, path: Path) -> tuple[FileIO, os.stat_result]:
-    """An open descriptor as a file. If it is not a regular file, it is closed, and `LocalError` is raised."""
+def regular(number: int, mode: str, path: Path, name: str = "") -> tuple[FileIO, os.stat_result]:
+    """An open descriptor as a file: `path`, or `name` in it, which is only joined to it to be told.
+
+    If it is not a regular file, it is closed, and `LocalError` is raised.
+    """
     try:
         status = os.fstat(number)
         if not (stat.S_ISREG(status.st_mode) or (mode == "r" and _is_null(status))):
-            raise no_file(path, status.st_mode)
+            raise no_file(path / name, status.st_mode)
         return FileIO(number, mode), status
     except BaseException:
         os.close(number)

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 
-from transload.errors import DiskFull
+from transload.errors import DiskFull, TransloadError
 from transload.files import Folder, check_file_size, free_bytes, local_errors
 from transload.layout.ingest import parked_name
-from transload.oci import Descriptor
+from transload.oci import Descriptor, Digest
 from transload.wording import in_words
 
 _OTHERWISE = "format the disk with exFAT, or pack a bundle with --volume-size fat32"
 
 
-def check_space(root: Folder, ingests: Folder, wanted: Iterable[Descriptor]) -> None:
-    """Raise `DiskFull`, with the numbers, if the disk has less room than these need. Parked bytes are there already."""
-    wanted = tuple(wanted)
-    sizes = {descriptor.digest: descriptor.size for descriptor in wanted}
-    if not sizes:
+def check_space(
+    root: Folder, ingests: Folder, wanted: Iterable[Descriptor], exists: Callable[[str, Descriptor], bool]
+) -> None:
+    """Raise `DiskFull`, with the numbers, if the disk has less room than these need.
+
+    What `exists` or is parked needs none; it is looked for only where the room does not suffice for all.
+    """
+    blobs = {descriptor.digest: descriptor for descriptor in wanted}
+    if not blobs:
         return
-    largest = max(wanted, key=lambda descriptor: descriptor.size)
+    largest = max(blobs.values(), key=lambda blob: blob.size)
     check_file_size(root.path, largest.size, f"blob {largest.digest.short}", _OTHERWISE)
-    parked = {parked_name(digest): digest for digest in sizes}
-    with local_errors("looking for unfinished blobs in", ingests.path):
-        for name in parked.keys() & set(ingests.entries()):
-            status = ingests.status(name)
-            arrived = 0 if status is None else min(status.st_size, getattr(status, "st_blocks", 1 << 60) * 512)
-            sizes[parked[name]] -= min(sizes[parked[name]], arrived)
-    needed, free = sum(sizes.values()), free_bytes(root.path)
+    needed, free = sum(blob.size for blob in blobs.values()), free_bytes(root.path)
+    if free < needed:
+        lacking = {digest: blob.size for digest, blob in blobs.items() if not _is_there(blob, exists)}
+        needed = sum(lacking.values()) - _parked_bytes(ingests, lacking)
     if free < needed:
         raise DiskFull(
             f"the folder needs {in_words(needed)} more ({needed} bytes), "
@@ -35,3 +37,21 @@ def check_space(root: Folder, ingests: Folder, wanted: Iterable[Descriptor]) -> 
             subject=str(root.path),
             hint=f"make room for {in_words(needed - free)}, or choose another disk, and run the same command again",
         )
+
+
+def _is_there(blob: Descriptor, exists: Callable[[str, Descriptor], bool]) -> bool:
+    with suppress(TransloadError):  # the run will report the error
+        return exists("", blob)
+    return False
+
+
+def _parked_bytes(ingests: Folder, sizes: Mapping[Digest, int]) -> int:
+    """How many bytes of these blobs earlier runs have left."""
+    parked = {parked_name(digest): size for digest, size in sizes.items()}
+    arrived = 0
+    with local_errors("looking for unfinished blobs in", ingests.path):
+        for name in parked.keys() & set(ingests.entries()):
+            status = ingests.status(name)
+            if status is not None:
+                arrived += min(parked[name], status.st_size, getattr(status, "st_blocks", 1 << 60) * 512)
+    return arrived

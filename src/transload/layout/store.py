@@ -247,7 +247,7 @@ class LayoutStore:
 
     def check_space(self, wanted: Iterable[Descriptor]) -> None:
         """Raise `DiskFull`, with the numbers, if the disk has less room than these blobs and manifests still need."""
-        check_space(self._folder, self._own.inner("ingest"), wanted)
+        check_space(self._folder, self._own.inner("ingest"), wanted, self.exists)
 
     # --- Names
 

@@ -45,3 +45,10 @@ def test_one_blob_is_counted_once_and_nothing_needs_nothing(store: LayoutStore) 
     store.check_space([])
     with pytest.raises(DiskFull):
         store.check_space([small, blob("other", 60_000).descriptor])
+
+
+def test_what_is_there_needs_no_room_again(store: LayoutStore) -> None:
+    with store.begin("", LARGE.descriptor) as ingest:
+        ingest.write([LARGE.read()])
+        ingest.commit()
+    store.check_space([LARGE.descriptor])
