@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import compileall
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -22,11 +23,13 @@ from pathlib import Path
 from attrs import frozen
 
 import transload
-from benchmarks import airgap, peers, profiles, scenes, serving, small
+from benchmarks import airgap, content, peers, profiles, scenes, serving, small
 from benchmarks.contenders import installed
 from benchmarks.figures import Figure, table
 from benchmarks.race import Bench
-from benchmarks.report import Part, Report, surroundings
+from benchmarks.report import BEGIN, END, Part, Report, surroundings
+from benchmarks.wording import ending
+from transload.errors import TransloadError
 
 NEEDED = ("docker-registry", "curl")
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -76,18 +79,29 @@ SCENES = (
 def main(words: list[str] | None = None) -> int:
     """Run what is asked for; 0 if every scene ran, 1 if one failed, 2 if nothing can be measured here."""
     options = parser().parse_args(words)
+    refuse = parser().error
+    if not options.list and not chosen(options):
+        refuse("no scene has this name and is on this wire; --list names them")
     if options.list:
         listed()
         return 0
     if missing := [program for program in NEEDED if not installed(program)]:
         print(f"cannot measure without {' and '.join(missing)}: apt-get install {' '.join(missing)}", file=sys.stderr)
         return 2
+    if wrong := unusable(options):
+        refuse(wrong)
     # As installed from a wheel; an environment that forbids bytecode would have every start compile everything.
     compileall.compile_dir(Path(transload.__file__).parent, quiet=1)
     here, absent = peers.present(options.peers)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what was started is ended, too
+    for told in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(told, lambda number, _: sys.exit(128 + number))  # what was started is ended, too
     folder = options.folder.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
+    with only_one(folder):
+        return measure(options, folder, here, absent)
+
+
+def measure(options: argparse.Namespace, folder: Path, here: dict[str, str], absent: list[str]) -> int:
+    """Run the scenes that are asked for, and show what came of them."""
     bench = Bench(
         folder,
         tuple(here),
@@ -99,10 +113,22 @@ def main(words: list[str] | None = None) -> int:
     )
     report = Report(folder, surroundings(here, absent))
     if options.add:
-        report.read()
+        try:
+            report.read()
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            print(f"--add: {folder / 'results.json'} cannot be read: {error}", file=sys.stderr)
+            return 2
     print(", ".join(f"{name} {value}" for name, value in report.about.items()), flush=True)
     began_s = time.monotonic()
-    failed = [scene.name for scene in chosen(options) if not _ran(scene, bench, report)]
+    ended: dict[str, bool] = {}
+    try:
+        for scene in chosen(options):
+            ended[scene.name] = _ran(scene, bench, report)
+    except KeyboardInterrupt:
+        kept = f"{', '.join(ended)}: see {folder / 'results.md'}" if ended else "no scene had ended"
+        print(f"\nstopped; {kept}", file=sys.stderr)
+        return 128 + signal.SIGINT
+    failed = [name for name, well in ended.items() if not well]
     if options.publish:
         report.publish(options.publish)
     print("\n" + table(report.figures))
@@ -110,6 +136,35 @@ def main(words: list[str] | None = None) -> int:
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def unusable(options: argparse.Namespace) -> str | None:
+    """What would fail after minutes of measuring, said before."""
+    if options.rounds is not None and options.rounds < 1:
+        return "--rounds: at least one"
+    try:
+        options.folder.mkdir(parents=True, exist_ok=True)
+        if options.layout and len(content.opened(options.layout).tags) < 2:
+            return f"--layout: {options.layout} has not the same images under two tags"
+        if options.publish:
+            _, found, rest = options.publish.read_text().partition(BEGIN)
+            if not found or END not in rest:
+                return f"--publish: {options.publish} lacks the marks {BEGIN} and {END}"
+    except (OSError, ValueError, LookupError, TransloadError) as error:
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+@contextlib.contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Two benchmarks in one folder would remove each other's files. Exits with 2."""
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            print(f"another benchmark runs in {folder}; choose another --folder", file=sys.stderr)
+            sys.exit(2)
+        yield
 
 
 def chosen(options: argparse.Namespace) -> list[Scene]:
@@ -134,7 +189,7 @@ def listed() -> None:
     for name in here:
         print(f"  {name:16}{here[name]}")
     for name in absent:
-        print(f"  {name:16}absent")
+        print(f"  {name:16}{peers.why_absent(name)}")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -180,12 +235,17 @@ def _ran(scene: Scene, bench: Bench, report: Report) -> bool:
         traceback.print_exc()
         failure = f"{scene.name}: {type(error).__name__}: {error}"
         part.failures.append(failure)
-        part.figures.append(Figure(scene.name, "failed", f"{type(error).__name__}: see what failed"))
+        part.figures.append(Figure(scene.name, "failed", ending(f"{type(error).__name__}: {error}")))
+    finally:
+        shutil.rmtree(bench.work, ignore_errors=True)
     print(f"  {time.monotonic() - began_s:.0f} s", flush=True)
-    shutil.rmtree(bench.work, ignore_errors=True)
     with contextlib.suppress(OSError):
         os.sync()
-    report.write()
+    try:
+        report.write()
+    except OSError as error:
+        print(f"what was measured so far cannot be written: {error}", file=sys.stderr)
+        return False
     return not failure
 
 

@@ -70,7 +70,7 @@ def table(figures: Iterable[Figure]) -> str:
             figure.name,
             figure.ours,
             figure.theirs,
-            "" if figure.ratio is None else f"{figure.ratio:.2f}",
+            "" if figure.ratio is None else f"{figure.ratio:.3f}",
             figure.reach,
             {None: "", True: "yes", False: "no"}[figure.reached],
         )

@@ -15,8 +15,10 @@ from attrs import frozen
 
 from benchmarks.contenders import Command, Errand, Tool, forgetful, surroundings
 from benchmarks.content import PREFIX, TARGET_PREFIX, at_target, write_sync
+from benchmarks.wording import printable
 
 AT_A_TIME = 4
+VERSION_S = 20.0
 
 
 @frozen(kw_only=True)
@@ -28,11 +30,16 @@ class Peer:
     asked: tuple[str, ...]
 
     def version(self) -> str | None:
-        """What it says about itself; None where it is absent."""
+        """What it says about itself; None where it is absent, or says nothing of use."""
         program = shutil.which(self.name)
         if program is None:
             return None
-        done = subprocess.run([program, *self.asked], capture_output=True, text=True, check=False)
+        try:
+            done = subprocess.run(
+                [program, *self.asked], capture_output=True, text=True, errors="replace", check=False, timeout=VERSION_S
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
         said = [line.strip() for line in done.stdout.splitlines() if any(letter.isdigit() for letter in line)]
         return shortened(said[0]) if done.returncode == 0 and said else None
 
@@ -40,7 +47,7 @@ class Peer:
 def shortened(said: str) -> str:
     """The version in a line such as `skopeo version 1.9.3` or `GitVersion: v1.2.0`."""
     words = [word.strip(",") for word in said.split() if any(letter.isdigit() for letter in word)]
-    return words[0].removeprefix("v") if words else said
+    return printable(words[0].removeprefix("v") if words else said)[:40]
 
 
 def skopeo(errand: Errand) -> Command:
@@ -122,6 +129,12 @@ def present(wanted: Iterable[str] = ()) -> tuple[dict[str, str], list[str]]:
     versions = {peer.name: peer.version() for peer in chosen}
     here = {name: version for name, version in versions.items() if version is not None}
     return here, [name for name in versions if name not in here]
+
+
+def why_absent(name: str) -> str:
+    """Why a tool takes no part."""
+    asked = next(" ".join((name, *peer.asked)) for peer in PEERS if peer.name == name)
+    return f"on PATH, but `{asked}` names no version" if shutil.which(name) else "absent"
 
 
 def named(name: str) -> Tool:

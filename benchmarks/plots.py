@@ -24,7 +24,7 @@ _STYLE = (
 # Okabe and Ito's colours, which also colour-blind people tell apart; all are seen on white and on black.
 COLOURS = {OURS: "#0072b2", "skopeo": "#d55e00", "crane": "#009e73", "regsync": "#cc79a7", "oras": "#e69f00"}
 _MORE = ("#56b4e9", "#8c6bb1", "#7f7f7f")
-BYTES = "size of the layer"
+BYTES = "size of the image"
 
 
 def _peak_mib(cost: Cost) -> float:
@@ -37,7 +37,7 @@ MEASURES: tuple[tuple[str, Callable[[Cost], float]], ...] = (
     ("peak memory (MiB)", _peak_mib),
 )
 TOLD = {
-    "scenes": "Wall time of each scene, a bar for each tool",
+    "scenes": "Wall time where there is something to compare with, a bar for each tool",
     "images": "Time, processor time and memory against the number of images",
     "layers": "Time, processor time and memory against the size of one layer",
 }
@@ -96,7 +96,7 @@ def _bars(samples: Sequence[Sample], path: Path) -> Path:
     axes[0].margins(y=0.01)
     axes[0].set_xscale("log")
     _plain(axes[0].xaxis)
-    axes[0].set_xlabel("wall time (s), median; shorter is better")
+    axes[0].set_xlabel("wall time (s), median, on a logarithmic scale; less is better")
     figure.legend(loc="outside upper center", ncols=len(tools), frameon=False, labelcolor=INK)
     return _save(figure, path)
 
@@ -110,6 +110,7 @@ def _lines(samples: Sequence[Sample], label: str, of: Callable[[Sample], int], p
             values = [_median([sample for sample in samples if of(sample) == size], tool, measure) for size in sizes]
             axis.plot(sizes, values, marker="o", markersize=4, color=_colour(tool), label=tool)
         axis.set_xscale("log")
+        axis.set_title(name, color=INK, fontsize=10)
         sizes = sorted({of(sample) for sample in samples})
         axis.set_xticks(sizes, [told_size(size) if label == BYTES else str(size) for size in sizes])
         axis.set_xticks([], minor=True)
@@ -118,8 +119,8 @@ def _lines(samples: Sequence[Sample], label: str, of: Callable[[Sample], int], p
         else:
             axis.set_yscale("log")
             _plain(axis.yaxis)
+            axis.set_title(f"{name}, logarithmic", color=INK, fontsize=10)
         axis.set_xlabel(label)
-        axis.set_title(name, color=INK, fontsize=10)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False, labelcolor=INK)
     return _save(figure, path)
@@ -143,9 +144,10 @@ def _figure(columns: int, size: tuple[float, float]) -> tuple[Any, list[Any]]:
 
 
 def _plain(axis: Any) -> None:
-    """Numbers as people write them: 0.1, 1, 10."""
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+    """Numbers as people write them: 0.1, 0.2, 0.5, 1."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
 

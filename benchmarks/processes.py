@@ -31,6 +31,10 @@ class ProgramFailed(Exception):
     """A measured program ended otherwise than with 0; its figures would mean nothing."""
 
 
+class TookTooLong(ProgramFailed):
+    """It did not end, and was stopped."""
+
+
 def measured(
     command: Sequence[object], environment: Mapping[str, str], log: Path, at_most_s: float = AT_MOST_S
 ) -> Cost:
@@ -45,7 +49,7 @@ def measured(
         try:
             out, _ = process.communicate(timeout=at_most_s)
         except subprocess.TimeoutExpired:
-            raise ProgramFailed(f"{shown} was stopped after {at_most_s:.0f} s") from None
+            raise TookTooLong(f"{shown} was stopped after {at_most_s:.0f} s") from None
         finally:
             if process.returncode is None:  # also when the benchmark itself is interrupted
                 with contextlib.suppress(ProcessLookupError):
@@ -54,5 +58,6 @@ def measured(
         raise ProgramFailed(f"{shown} cannot be started")
     told = json.loads(out)
     if (status := told.pop("exit")) != 0:
-        raise ProgramFailed(f"{shown} ended with {status}:\n{log.read_text(errors='replace')[-LOG_END:]}")
+        ended = f"ended with {status}" if status > 0 else f"was ended by signal {-status}"
+        raise ProgramFailed(f"{shown} {ended}:\n{log.read_text(errors='replace')[-LOG_END:]}")
     return Cost(**told)

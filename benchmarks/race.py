@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,11 +13,12 @@ from benchmarks import content
 from benchmarks.contenders import Tool, bare_bytes, transload
 from benchmarks.figures import Figure, limited
 from benchmarks.peers import named
-from benchmarks.processes import Cost, ProgramFailed
+from benchmarks.processes import Cost, ProgramFailed, TookTooLong
 from benchmarks.profiles import LOOPBACK, Profile
 from benchmarks.servers import Certificates
 from benchmarks.site import Site, WrongResult
 from benchmarks.slow_wire import Counts
+from benchmarks.wording import ending
 
 OURS, FLOOR = "transload", "sockets"
 MIB = 1 << 20
@@ -61,6 +63,7 @@ class Bench:
     sizes: tuple[int, ...] = ()
     samples: list[Sample] = field(factory=list, repr=False)
     failures: list[str] = field(factory=list, repr=False)
+    hung: dict[str, str] = field(factory=dict, repr=False)  # a tool that was stopped, and in which scene
 
     def begin(self) -> list[Sample]:
         """Another scene: its samples, to which races add."""
@@ -115,8 +118,11 @@ class Bench:
         return Certificates.made_in(self.home("certificates"))
 
     def race(self, site: Site, course: Course, tools: Mapping[str, Tool], rounds: int) -> Race:
-        """All tools in turn; one that fails is out, and the others go on."""
+        """All tools in turn; one that fails is out, and the others go on. One that hung is not tried again."""
         race = Race(scene=course.scene)
+        race.failures |= {
+            name: f"left out, since it was stopped in {scene}" for name, scene in self.hung.items() if name in tools
+        }
         for _ in range(rounds):
             for name, tool in tools.items():
                 if name in race.failures:
@@ -125,6 +131,8 @@ class Bench:
                     race.samples += _round(site, course, name, tool)
                 except (ProgramFailed, WrongResult) as error:
                     race.failures[name] = str(error)
+                    if isinstance(error, TookTooLong) and name != OURS:
+                        self.hung[name] = course.scene
         self.samples += race.samples
         self.failures += [f"{course.scene}: {name}: {error}" for name, error in race.failures.items()]
         return race
@@ -188,12 +196,21 @@ class Race:
     def told(self) -> Iterator[Figure]:
         """A line for each tool that failed."""
         for name, error in self.failures.items():
-            yield Figure(f"{self.scene}: {name}", "failed", error.splitlines()[-1][-100:])
+            yield Figure(f"{self.scene}: {name}", "failed", gist(error))
 
     def _some(self, stage: str, tool: str) -> list[Cost]:
         if not (found := self.costs(stage, tool)):
             raise ProgramFailed(f"{self.scene}, {stage}: no run of {tool} succeeded: {self.failures.get(tool, '')}")
         return found
+
+
+def gist(error: str) -> str:
+    """The last line that a program printed; how it ended, where it printed nothing."""
+    first, *more = [line for line in error.splitlines() if line.strip()]
+    if more:
+        return ending(more[-1])
+    found = re.search(r"(ended with|was ended by|was stopped after|cannot be started)[^/]*$", first)
+    return ending(found[0].rstrip(":") if found else first)
 
 
 def paired(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:

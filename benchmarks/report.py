@@ -21,6 +21,7 @@ from benchmarks.figures import Figure, limited, markdown, table
 from benchmarks.processes import Cost
 from benchmarks.race import MIB, OURS, Sample
 from benchmarks.slow_wire import Counts
+from benchmarks.wording import printable
 from transload import __version__
 
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
@@ -175,7 +176,8 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())[:600]
+    line = printable(text)
+    return line if len(line) <= 600 else f"{line[:200]} … {line[-390:].partition(' ')[2]}"
 
 
 def _said(*words: str) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import time
@@ -74,7 +75,11 @@ def registry(storage: Path, *, counted: bool = False, tls: Certificates | None =
     config.write_text(json.dumps(_settings(storage, port, counted, tls)))  # JSON is YAML
     with log.open("wb") as out:
         # an empty environment, since docker-registry reads REGISTRY_… variables over its file
-        process = subprocess.Popen(["docker-registry", "serve", config], stdout=out, stderr=subprocess.STDOUT, env={})
+        program = shutil.which("docker-registry") or "docker-registry"
+        # and a session of its own: Ctrl-C is for the benchmark, which ends what it started
+        process = subprocess.Popen(
+            [program, "serve", config], stdout=out, stderr=subprocess.STDOUT, env={}, start_new_session=True
+        )
     try:
         wait_for(port, process)
         yield Server(f"127.0.0.1:{port}", log, process.pid)

@@ -113,7 +113,7 @@ def _raced(bench: Bench, goods: content.Goods, rounds: int, name: str, reading: 
 def _served(layout: Path) -> Iterator[str]:
     port = free_port()
     words = [sys.executable, "-m", "transload", "serve", f"oci:{layout}", "--listen", f"127.0.0.1:{port}"]
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
         wait_for(port, process)
         yield f"127.0.0.1:{port}"

@@ -28,6 +28,8 @@ _ACCEPT = ", ".join(
     )
 )
 
+PART = 206
+
 
 class WrongResult(Exception):
     """A tool said that all went well, and something else is at the target."""
@@ -119,8 +121,11 @@ class Site:
 
 
 def asked(server: Server, since: int = 0) -> Counter[str]:
-    """Requests of a counted server by kind, as `GET blob`, from the `since`-th on."""
-    return Counter(f"{method} {_kind(path)}" for method, path, _ in server.requests()[since:])
+    """Requests of a counted server by kind, as `GET blob`, from the `since`-th on; a range of a blob is a part."""
+    return Counter(
+        "GET part" if status == PART and "/blobs/" in path else f"{method} {_kind(path)}"
+        for method, path, status in server.requests()[since:]
+    )
 
 
 def _kind(path: str) -> str:

@@ -72,6 +72,7 @@ def wire(host: str, profile: Profile, *, counting: bool = False) -> Iterator[Wir
         stdout=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).parents[1],
+        start_new_session=True,  # Ctrl-C is for the benchmark, which ends this
     )
     assert process.stdin
     assert process.stdout

@@ -107,3 +107,16 @@ def test_what_is_on_the_path_takes_part_and_the_rest_is_absent(tmp_path: Path, m
     assert absent == ["regsync", "hauler", "docker"]
     assert peers.present(["crane", "hauler"]) == ({"crane": "0.20.1"}, ["hauler"])
     assert peers.present(["none"]) == ({}, [])
+
+
+def test_a_program_that_says_no_version_takes_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}/usr/bin{os.pathsep}/bin")
+    monkeypatch.setattr(peers, "VERSION_S", 0.2)
+    program(tmp_path / "bin", "crane", "")
+    (tmp_path / "bin" / "crane").write_text("#!/bin/sh\nexec sleep 60\n")  # hangs
+    program(tmp_path / "bin", "oras", "")
+    (tmp_path / "bin" / "oras").write_text("echo 1.2.3\n")  # cannot be started without a shell
+    program(tmp_path / "bin", "regsync", "\\377 v1.0\\033[31m\n")
+    assert peers.present(["crane", "oras", "regsync"]) == ({"regsync": "1.0"}, ["crane", "oras"])
+    assert peers.why_absent("crane") == "on PATH, but `crane version` names no version"
+    assert peers.why_absent("hauler") == "absent"

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as program
+from benchmarks import race as races
+from benchmarks import small
 from benchmarks.figures import Figure, markdown, table
 from benchmarks.plots import draw, themed
-from benchmarks.processes import Cost, ProgramFailed, measured
-from benchmarks.race import Bench, Race, Sample, paired
+from benchmarks.processes import Cost, ProgramFailed, TookTooLong, measured
+from benchmarks.race import Bench, Course, Race, Sample, gist, paired
 from benchmarks.report import BEGIN, END, Part, Report, counts, side_by_side
 from benchmarks.room import NoRoom, needs
 from benchmarks.slow_wire import Counts
@@ -45,7 +47,7 @@ def test_a_table_is_markdown() -> None:
     ).splitlines()
     assert [len(line) for line in lines] == [len(lines[0])] * 4
     assert lines[2].split("|")[1:-1] == [cell for cell in lines[2].split("|")[1:-1] if cell]
-    assert [cell.strip() for cell in lines[2].split("|")[1:-1]] == ["a", "1 s", "b 2 s", "0.50", "≤ 0.6 ×", "yes"]
+    assert [cell.strip() for cell in lines[2].split("|")[1:-1]] == ["a", "1 s", "b 2 s", "0.500", "≤ 0.6 ×", "yes"]
     assert markdown(["x"], []) == "| x   |\n| --- |"
 
 
@@ -190,3 +192,100 @@ def test_room_is_asked_for_before(tmp_path: Path) -> None:
     needs(tmp_path, 0)
     with pytest.raises(NoRoom, match="GiB are free"):
         needs(tmp_path, 1 << 60)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--scene", "release", "--profile", "far"], "no scene has this name and is on this wire"),
+        (["--rounds", "0"], "--rounds: at least one"),
+        (["--layout", "nowhere"], "FileNotFoundError"),
+        (["--publish", "page.md"], "page.md lacks the marks"),
+        (["--publish", "half.md"], "half.md lacks the marks"),
+        (["--publish", "absent.md"], "FileNotFoundError"),
+        (["--folder", "page.md"], "FileExistsError"),
+        (["--add"], "results.json cannot be read"),
+    ],
+)
+def test_what_cannot_work_is_said_before_anything_is_measured(
+    words: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(program, "NEEDED", ())
+    monkeypatch.setattr(program, "_ran", lambda *_: pytest.fail("a scene runs"))
+    Path("page.md").write_text("no marks")
+    Path("half.md").write_text(f"{BEGIN} and all that follows")
+    Path(".bench").mkdir()
+    Path(".bench/results.json").write_text('{"scenes": {"release": {}}}')
+    try:
+        status: object = program.main([*words, "--peers", "none"])
+    except SystemExit as ended:
+        status = ended.code
+    assert status == 2
+    assert told in capsys.readouterr().err
+    assert Path("half.md").read_text().endswith("and all that follows")
+
+
+def test_two_benchmarks_do_not_share_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with program.only_one(tmp_path), pytest.raises(SystemExit), program.only_one(tmp_path):
+        pytest.fail("both run")
+    assert "another benchmark runs in" in capsys.readouterr().err
+
+
+def test_a_benchmark_that_is_stopped_says_so_and_leaves_no_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(bench: Bench) -> Iterator[Figure]:
+        """Is stopped."""
+        bench.home("here")
+        yield Figure("first", "1 s")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(program, "SCENES", (program.Scene("stopped", stopped),))
+    monkeypatch.setattr(program, "NEEDED", ())
+    assert program.main(["--folder", str(tmp_path), "--peers", "none"]) == 130
+    assert "stopped; no scene had ended" in capsys.readouterr().err
+    assert not (tmp_path / "work").exists()
+
+
+def test_a_tool_that_hung_is_left_out_of_later_scenes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+
+    def hangs(_site: object, course: Course, name: str, _tool: object) -> Iterator[Sample]:
+        tried.append(f"{course.scene}: {name}")
+        if name == "crane":
+            raise TookTooLong("crane was stopped after 900 s")
+        yield sample(name, 1.0)
+
+    monkeypatch.setattr(races, "_round", hangs)
+    bench = Bench(tmp_path, ("crane",))
+    tools = bench.tools()
+    for scene in ("one", "two"):
+        bench.begin()
+        last = bench.race(None, Course(scene=scene, stages={}), tools, 2)  # type: ignore[arg-type]
+    assert tried == ["one: transload", "one: crane", "one: transload", "two: transload", "two: transload"]
+    assert [figure.theirs for figure in last.told()] == ["left out, since it was stopped in one"]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ("crane copy ended with 1:\nError: one\n\x1b[2J\x1b[31mError: a | b\x1b[0m\n", "Error: a / b"),
+        ("regsync once --config /home/me/x.yaml was ended by signal 9:\n", "was ended by signal 9"),
+        ("crane copy was stopped after 900 s", "was stopped after 900 s"),
+        ("site/a:v1: v1 is missing at the target (404)", "site/a:v1: v1 is missing at the target (404)"),
+        ("x ended with 1:\n" + "word " * 30 + "reset by peer", "… " + "word " * 16 + "reset by peer"),
+    ],
+)
+def test_what_went_wrong_is_told_in_one_harmless_line(error: str, told: str) -> None:
+    assert gist(error) == told
+
+
+def test_every_run_of_the_small_blobs_is_a_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    walls = [7.0, 1.0, 2.0, 5.0, 3.0, 4.0]
+    rest = iter(walls)
+    monkeypatch.setattr(small, "measured", lambda *_: Cost(wall_s=next(rest), cpu_s=1.0, peak_bytes=MIB))
+    monkeypatch.setattr(small, "BLOBS", 100)
+    bench = Bench(tmp_path, (), rounds=2)
+    assert next(figure.ours for figure in list(small.blobs(bench))) == "6.00 s"
+    assert [found.cost.wall_s for found in bench.samples] == [7.0, 5.0, 1.0, 3.0, 2.0, 4.0]
