@@ -88,13 +88,16 @@ class _Field:
 
 
 class _Late:
-    """An attribute of a class and those below it that few programs ask for: found when it is."""
+    """An attribute of a class and those below it that few programs ask for: found when it is, once for each class."""
 
     def __init__(self, find: Callable[[type], Any]) -> None:
         self._find = find
+        self._found: dict[type, Any] = {}
 
     def __get__(self, value: object, cls: type) -> Any:
-        return self._find(cls)
+        if cls not in self._found:
+            self._found[cls] = self._find(cls)
+        return self._found[cls]
 
 
 if not TYPE_CHECKING:

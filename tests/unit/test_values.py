@@ -288,6 +288,7 @@ def test_others_find_the_fields_and_the_signature(make: Any) -> None:
         ("note", "note", "str", False),
         ("facts", "facts", "Any", True),
     ]
+    assert attrs.fields(kind) is fields, "made once, as attrs makes them"
     assert attrs.asdict(kind(1))["_hidden"] == 0
     assert [*inspect.signature(kind).parameters] == ["number", "text", "hidden", "note", "facts"]
     assert make.evolve(kind(1), hidden=2) == kind(1, hidden=2)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.unit.bundle.packing import contents_of, joined, pack
-from transload.bundle import BundleWriter, lay_out
+from transload.bundle import Blueprint, BundleWriter, lay_out
 from transload.bundle.writing.frontier import Flusher
 from transload.events import Event, StepDone
 from transload.memory import MemoryStore
@@ -80,12 +80,22 @@ class Disk:
             self.cut_power()
 
 
-def _packed(path: Path, disk: Disk | None = None) -> bytes:
+@pytest.fixture(scope="module")
+def published() -> MemoryStore:
     source = MemoryStore("memory:published")
     for name, built in MADE.items():
         fill(source, built, name.repository, name.tag)
+    return source
+
+
+@pytest.fixture(scope="module")
+def blueprint() -> Blueprint:
+    return lay_out(contents_of(MADE), VOLUME_BYTES)
+
+
+def _packed(path: Path, source: MemoryStore, blueprint: Blueprint, disk: Disk | None = None) -> bytes:
     request = Request(tuple(Item(source.locator, name, name) for name in sorted(MADE)))
-    with BundleWriter(path, lay_out(contents_of(MADE), VOLUME_BYTES)) as writer:
+    with BundleWriter(path, blueprint) as writer:
         plan = make_plan(request, {source.locator: source}, writer)
         outcome = run(plan, {source.locator: source}, writer, listen=disk.after_step if disk else lambda _event: None)
         assert [each.error for each in outcome.images] == [None] * len(MADE)
@@ -94,7 +104,7 @@ def _packed(path: Path, disk: Disk | None = None) -> bytes:
 
 @pytest.mark.parametrize("journal", [True, False], ids=["the journal survives", "the journal is lost"])
 def test_what_a_power_cut_leaves_is_right_and_is_completed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, journal: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, published: MemoryStore, blueprint: Blueprint, journal: bool
 ) -> None:
     expected = joined(pack(tmp_path / "reference", MADE, VOLUME_BYTES)[1])
     folder = tmp_path / "disk"
@@ -102,11 +112,11 @@ def test_what_a_power_cut_leaves_is_right_and_is_completed(
     with monkeypatch.context() as patch:
         patch.setattr(Flusher.__init__, "__defaults__", (500_000,))  # in the middle of the run, too
         disk = Disk(folder, patch, journal=journal)
-        assert _packed(folder / "b", disk) == expected
+        assert _packed(folder / "b", published, blueprint, disk) == expected
     assert len(disk.left) > 20
     for left in disk.left:
         for volume in left.glob("b.*.tar"):
             number = int(volume.name.split(".")[1]) - 1
             assert volume.read_bytes() == expected[number * VOLUME_BYTES : (number + 1) * VOLUME_BYTES], volume
         if any(left.glob("b.*journal")):
-            assert _packed(left / "b") == expected
+            assert _packed(left / "b", published, blueprint) == expected
