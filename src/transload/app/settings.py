@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -91,8 +92,17 @@ class Environment:
 
 
 def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
-    """Read `variables` (the process's own when None)."""
-    environ = os.environ if variables is None else variables
+    """Read `variables`; when None the process's own, which a command asks for several times."""
+    return _read(variables) if variables is not None else _read_of_process(tuple(os.environ.items()))
+
+
+@lru_cache(maxsize=1)
+def _read_of_process(_items: tuple[tuple[str, str], ...]) -> Environment:
+    """As long as they are the same, they are read once."""
+    return _read(os.environ)
+
+
+def _read(environ: Mapping[str, str]) -> Environment:
     proxies = _proxy_variables(environ)
     return Environment(
         incumbent={name: _answer(name, environ[name]) for name in INCUMBENT if name in environ},

@@ -30,6 +30,17 @@ def test_other_variables_of_that_kind_are_not_ours() -> None:
     }
 
 
+def test_variables_of_the_process_are_read_again_once_one_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", ".local")
+    first = read_environment()
+    assert (first.no_proxy, read_environment() is first) == (".local", True)
+    monkeypatch.setenv("NO_PROXY", ".lan")
+    assert read_environment().no_proxy == ".lan"
+    monkeypatch.delenv("NO_PROXY")
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert read_environment().no_proxy == ""
+
+
 def test_proxies_in_either_case_the_lower_one_first() -> None:
     read = read_environment({"HTTPS_PROXY": "http://a", "https_proxy": "http://b", "NO_PROXY": ".local"})
     assert read.proxies == {"https": "http://b"}

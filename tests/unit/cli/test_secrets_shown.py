@@ -103,33 +103,38 @@ def test_a_password_in_a_variable(
         assert BACK not in told
 
 
+PROXIES = [
+    f"{scheme}ann:{FRONT}{between}{BACK}@proxy.invalid:3128"
+    for scheme in ("http://", "https://", "socks5://", "")
+    for between in ("/", "?", "#", "\\", "[", "]", " ")
+]
+ASKING = {
+    "mirror": ["mirror", "registry.invalid/a:1", *TO],
+    "plan": ["plan", "arcdata", *TO, "--output", "json"],
+    "pack": ["pack", "registry.invalid/a:1", "-o", "bundle"],
+    "verify": ["verify", "registry.invalid/a:1", *TO],
+    "push": ["push", "layout", "--to", "registry.invalid/a"],
+    "inventory": ["inventory", "registry.invalid", "-o", "site.json"],
+    "releases": ["releases", "arcdata"],
+    "check": ["check", "registry.invalid"],
+}
+
+
 @pytest.mark.parametrize(
     "variable", ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
 )
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["mirror", "registry.invalid/a:1", *TO],
-        ["plan", "arcdata", *TO, "--output", "json"],
-        ["pack", "registry.invalid/a:1", "-o", "bundle"],
-        ["verify", "registry.invalid/a:1", *TO],
-        ["push", "layout", "--to", "registry.invalid/a"],
-        ["inventory", "registry.invalid", "-o", "site.json"],
-        ["releases", "arcdata"],
-        ["check", "registry.invalid"],
-    ],
-)
+@pytest.mark.parametrize("command", ASKING)
 def test_a_proxy_that_cannot_be_read_is_blamed_by_its_variable(
-    variable: str, words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    variable: str, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for scheme in ("http://", "https://", "socks5://", ""):
-        for between in ("/", "?", "#", "\\", "[", "]", " "):
-            monkeypatch.setenv(variable, f"{scheme}ann:{FRONT}{between}{BACK}@proxy.invalid:3128")
-            assert main(words) == 2
-            told = "".join(capsys.readouterr())
-            assert f"{variable} is not an http or https URL" in told
-            assert FRONT not in told
-            assert BACK not in told
+    """Each variable gets each text, and each command; the texts are dealt to the commands, which all read it alike."""
+    for text in PROXIES[[*ASKING].index(command) :: len(ASKING)]:
+        monkeypatch.setenv(variable, text)
+        assert main(ASKING[command]) == 2
+        told = "".join(capsys.readouterr())
+        assert f"{variable} is not an http or https URL" in told
+        assert FRONT not in told
+        assert BACK not in told
 
 
 def test_what_needs_no_proxy_does_not_mind(monkeypatch: pytest.MonkeyPatch) -> None:
