@@ -9,7 +9,7 @@ import contextlib
 import socket
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -51,6 +51,8 @@ class Flight:
         self.cancellation: Cancellation | None = None
         self.ends_early = False
         """Whether its body ends by itself when the work is cancelled, as soon as its source lets it."""
+        self.looked_after: Callable[[], None] | None = None
+        """Called again and again while the host has to act next; it may end the request."""
         self._clock = clock
         self._socket: weakref.ref[socket.socket] | None = None
         self._mark = 0
@@ -253,6 +255,8 @@ class Watch:
         budget_s = self._settings.give_up_after_s
         for flight in flights:
             flight.fit_window()
+            if flight.looked_after is not None and flight.waits:
+                flight.looked_after()
         lively = [flight for flight in flights if flight.look(self.window_s, budget_s)]
         waiting = {flight.patience for flight in flights if flight.waits}
         for patience in {flight.patience for flight in flights}:

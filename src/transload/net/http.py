@@ -211,7 +211,7 @@ class Http:
         with ExitStack() as held:
             held.enter_context(host.slots.hold(request.lane, cancellation, give_way=request.give_way))
             flight = held.enter_context(self._watch.flight(host.patience, kind, cancellation))
-            flight.ends_early = request.ends_early
+            flight.ends_early, flight.looked_after = request.ends_early, request.look
             round_ = host.backoff.wait(cancellation)
             cancellation.check()
             host.patience.check(request.doing)

@@ -62,7 +62,7 @@ class HttpRequest:
     run is cancelled, so that the request is complete. `asked` counts the requests of the store that asks; `gauge` is
     told of the answers. `cancellation` ends this request alone (see `Http.cut`); it lies within that of the `Http`.
     With `give_way`, it fails while too many other requests are under way, rather than wait; and this is called when a
-    small request needs its slot (see `Slots.hold`).
+    small request needs its slot (see `Slots.hold`). `look` is called now and then while the host has to act next.
     """
 
     method: str
@@ -82,6 +82,7 @@ class HttpRequest:
     gauge: Gauge | None = field(default=None, repr=False, kw_only=True)
     give_way: Callable[[], None] | None = field(default=None, kw_only=True, repr=False, eq=False)
     cancellation: Cancellation | None = field(default=None, kw_only=True, repr=False, eq=False)
+    look: Callable[[], None] | None = field(default=None, kw_only=True, repr=False, eq=False)
 
 
 @frozen

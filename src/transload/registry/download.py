@@ -19,6 +19,7 @@ from transload.registry.api import Api
 from transload.registry.headers import closed_range, given_part, unsatisfied_total
 from transload.registry.scope import pull
 from transload.registry.translate import Asked, check_is_no_page, problem
+from transload.threads import Cancellation
 from transload.wording import number_of, whole_number
 
 _WHOLE_AGAIN = 2
@@ -28,7 +29,8 @@ _WHOLE_AGAIN = 2
 class Download:
     """One reading of a blob, from `offset` to before `end`: `begin`, then `chunks`; always `close`.
 
-    `check` is called after each piece, and raises `Interrupted` when the reading should end.
+    `check` is called after each piece, and raises `Interrupted` when the reading should end. `token` ends it alone, and
+    `look` is called while bytes are waited for (see `HttpRequest`).
     """
 
     def __init__(
@@ -40,9 +42,13 @@ class Download:
         offset: int,
         end: int,
         check: Callable[[], None] | None = None,
+        token: Cancellation | None = None,
+        look: Callable[[], None] | None = None,
     ) -> None:
         self._api = api
         self._check = check
+        self._token = token
+        self._look = look
         self._repository = repository
         self._descriptor = descriptor
         self._at = offset
@@ -139,7 +145,17 @@ class Download:
             url = self._api.blob_url(self._repository, descriptor.digest)
         if self._is_part and self._ranged:
             headers["Range"] = closed_range(self._at, self._end)
-        return HttpRequest("GET", url, self._doing, "blob", headers=headers, lane="read", gauge=self._api.reading)
+        return HttpRequest(
+            "GET",
+            url,
+            self._doing,
+            "blob",
+            headers=headers,
+            lane="read",
+            gauge=self._api.reading,
+            cancellation=self._token,
+            look=self._look,
+        )
 
     @property
     def _is_part(self) -> bool:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from transload.errors import Interrupted
 from transload.limits import READ_IN_PARTS, SEGMENT_LEAST_BYTES
 from transload.net.messages import CHUNK
 from transload.oci import Descriptor, Digest
@@ -19,8 +20,10 @@ from transload.registry.api import Api
 from transload.registry.download import Download
 from transload.registry.experience import NO_HELP, Experience
 from transload.registry.level import FAR_S
+from transload.threads import Cancellation
 
 if TYPE_CHECKING:
+    from transload.registry.overtaking import Overtaking
     from transload.registry.together import Together
 
 LEAST_BYTES = 2 << 20
@@ -34,6 +37,7 @@ _WORTH_S = 0.75  # that the rest takes on one connection …
 _ROUND_TRIPS = 6  # … and how many waits for an answer: there are three before others bring their first bytes
 _OTHERS_COME, _PARTS_FOLLOW = 2, 3  # waits until others bring their first bytes: usually, and at most
 _WHOLE_S = 0.25  # a piece that takes longer is handed on before it is whole (`net.connection`)
+_HARM = 0.1  # several connections that bring less than this share of what one did are given up at once
 _DOUBTS = 3  # times that one connection is tried again in the middle of a blob, since several seemed no faster
 
 
@@ -79,9 +83,12 @@ class Reading:
         self._together: Together | None = None
         self._others_at = end
         self._doubts = 0
+        self._alone: float | None = None
         self._several: float | None = None
         """The bytes a second that several connections brought, if that seemed no faster than one."""
         self._until = end
+        self._token = Cancellation.within(api.http.cancellation)
+        self._overtaking: Overtaking | None = None
         self._download = self._rest()
 
     def begin(self) -> None:
@@ -92,7 +99,10 @@ class Reading:
     def _begin_one(self) -> None:
         clock = self._api.http.clock
         began_s = clock.monotonic_s()
-        self._download.begin()
+        try:
+            self._download.begin()
+        except Interrupted:
+            self._anew()
         if not self._known.latencies_s:
             self._known.latencies_s.append(clock.monotonic_s() - began_s)
 
@@ -114,6 +124,7 @@ class Reading:
             self._together.close()
 
     def _rest(self, end: int | None = None) -> Download:
+        self._token = Cancellation.within(self._api.http.cancellation)
         return Download(
             api=self._api,
             repository=self._repository,
@@ -121,14 +132,25 @@ class Reading:
             offset=self._at,
             end=self._end if end is None else end,
             check=self._check,
+            token=self._token,
+            look=self._look,
         )
+
+    def _look(self) -> None:
+        """The next bytes are waited for. End the connection that they should come on if others bring them sooner."""
+        others_go_on = self._together is not None and self._api.capabilities.ranges
+        if self._overtaking and self._overtaking.is_due(self._at, self._first_until if others_go_on else self._at):
+            self._api.http.cut(self._token)
+
+    @property
+    def _first_until(self) -> int:
+        """Where others read on, or the end."""
+        return min(self._until, self._others_at)
 
     def _check(self) -> None:
         """Raise `Interrupted` if the run is to end, unless others have brought what follows soon."""
         cancellation = self._api.http.cancellation
-        if cancellation.cancelled and not (
-            self._together and self._together.waits_for(min(self._until, self._others_at) - self._at)
-        ):
+        if cancellation.cancelled and not (self._together and self._together.waits_for(self._first_until - self._at)):
             cancellation.check()
 
     # --- on one connection
@@ -141,7 +163,12 @@ class Reading:
         window_s, _ = self._by_distance
         while True:
             asked_s = clock.monotonic_s()
-            chunk = next(chunks, None)
+            try:
+                chunk = next(chunks, None)
+            except Interrupted:
+                self._anew()
+                chunks = self._download.chunks()
+                continue
             if chunk is None:
                 if self._at < self._end:  # not asked for: others began with this one
                     self._goes_on()
@@ -167,6 +194,14 @@ class Reading:
                     brought = self._at - since
                     self._until = self._measured(brought / waited_s, alone=brought / (now_s - began_s))
                 since, waited_s, began_s = self._at, 0.0, now_s
+
+    def _anew(self) -> None:
+        """Ask on another connection for what the first one should have brought. Raises `Interrupted` if all ends."""
+        if self._api.http.cancellation.cancelled or not self._token.cancelled:
+            raise Interrupted("interrupted")
+        self._download.close()
+        self._download = self._rest(self._first_until)
+        self._begin_one()
 
     def _measured(self, rate: float, *, alone: float) -> int:
         if rate < _FAST:
@@ -218,8 +253,10 @@ class Reading:
         if self._api.capabilities.rules_out("ranges") or self._api.capabilities.rules_out("faster_in_parts"):
             self._tries = False
             return self._end
-        from transload.registry.together import Together  # few runs need it
+        from transload.registry.overtaking import Overtaking  # few runs need them
+        from transload.registry.together import Together
 
+        self._alone, self._overtaking = alone, Overtaking(self._api.http.clock, self._known)
         self._together = Together(
             api=self._api, repository=self._repository, descriptor=self._descriptor, start=begins, end=self._end,
             known=self._known, alone=alone,
@@ -248,14 +285,17 @@ class Reading:
         """Bytes that others bring, as long as they do."""
         judged = False
         for chunk in together.chunks():
-            self._at += len(chunk)
-            yield chunk
+            if len(chunk):
+                self._at += len(chunk)
+                yield chunk
             if not judged and (helps := together.helps) is not None:
                 judged = True
                 if helps:
                     self._api.capabilities.learn("faster_in_parts", True)
                 elif self._doubts < _DOUBTS:
                     self._tries, self._doubts, self._several = False, self._doubts + 1, together.rate
+                    if self._alone is not None and together.rate < _HARM * self._alone:
+                        break  # what they have begun would take long, too
                     together.dissolve()
         self._tries &= not together.is_refused
         if self._at >= self._end:

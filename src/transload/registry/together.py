@@ -133,7 +133,10 @@ class Together:
         return self._parts.is_confirmed and not self.is_refused
 
     def chunks(self) -> Iterator[Chunk]:
-        """The bytes in order, to the end or to where this stops. A piece is good until the next one is asked for."""
+        """The bytes in order, to the end or to where this stops. A piece is good until the next one is asked for.
+
+        While nothing comes, the pieces are empty, so that whoever reads can end this.
+        """
         while True:
             with self._changed:
                 self._before = 0
@@ -145,11 +148,9 @@ class Together:
                     self._parting.check(goes_on=block is not None or (self._worth or 0) > self._segments.position)
                 if block is None:
                     self._changed.wait(_LOOK_S)
-            if block is None:
-                if not self._parting.is_asked:
-                    self._look()
-                continue
-            yield memoryview(block.memory)[: block.used]
+            if block is None and not self._parting.is_asked:
+                self._look()
+            yield memoryview(block.memory)[: block.used] if block is not None else b""
 
     def dissolve(self) -> None:
         """Begin no new segment. What has begun is still handed on."""

@@ -235,6 +235,35 @@ def test_a_silent_connection_is_taken_over(stopped: Act) -> None:
         assert server.asked[4].part is not None
 
 
+@pytest.mark.parametrize("hangs", [Act(rate=1e5), Act(stops_at=2 << 20)])
+@pytest.mark.parametrize("known", [False, True])
+def test_the_first_connection_is_taken_over_if_it_hangs_while_others_go_on(hangs: Act, known: bool) -> None:
+    first: list[Request] = []
+
+    def script(request: Request) -> Act:
+        begins = request.part is None or request.part[0] == 0
+        first.extend([request] if begins else [])
+        return hangs if first == [request] else Act()
+
+    with far_away(script, stall_timeout_s=60) as (server, store):
+        if known:
+            known_as_faster_in_parts(store)
+        assert same(read(store, server))
+        assert store.traffic.retries == 0, "the connection was not waited for until it was given up"
+
+
+def test_several_connections_that_bring_far_less_than_one_are_given_up() -> None:
+    """Such a server punishes whoever opens several. Its parts would take minutes."""
+
+    def script(request: Request) -> Act:
+        goes_on_alone = request.part is None or (request.part[1] == SIZE and SIZE - request.part[0] > SIZE // 2)
+        return Act(rate=8e6 if goes_on_alone else 2e3)
+
+    with far_away(script, stall_timeout_s=60) as (server, store):
+        assert same(read(store, server))
+        assert store.traffic.retries == 0, "none was waited for until it was given up"
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_where_parts_are_refused_for_now_the_stream_goes_on(status: int) -> None:
     with far_away(lambda request: Act(status=status) if request.part else Act(rate=24e6)) as (server, store):
