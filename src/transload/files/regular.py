@@ -49,7 +49,8 @@ def open_file(path: Path) -> FileIO:
         if error.errno == errno.ENXIO:  # a socket
             raise no_file(path, stat.S_IFSOCK) from error
         raise
-    return regular(number, "r", path)[0]
+    regular(number, "r", path)
+    return FileIO(number)
 
 
 @contextlib.contextmanager
@@ -114,8 +115,8 @@ def check_kind(path: Path, *kinds: Callable[[int], bool]) -> None:
             raise no_file(path, mode)
 
 
-def regular(number: int, mode: str, path: Path, name: str = "") -> tuple[FileIO, os.stat_result]:
-    """An open descriptor as a file: `path`, or `name` in it, which is only joined to it to be told.
+def regular(number: int, mode: str, path: Path, name: str = "") -> os.stat_result:
+    """The status of an open descriptor: of `path`, or of `name` in it, which is only joined to it to be told.
 
     If it is not a regular file, it is closed, and `LocalError` is raised.
     """
@@ -123,10 +124,10 @@ def regular(number: int, mode: str, path: Path, name: str = "") -> tuple[FileIO,
         status = os.fstat(number)
         if not (stat.S_ISREG(status.st_mode) or (mode == "r" and _is_null(status))):
             raise no_file(path / name, status.st_mode)
-        return FileIO(number, mode), status
     except BaseException:
         os.close(number)
         raise
+    return status
 
 
 def _is_null(status: os.stat_result) -> bool:

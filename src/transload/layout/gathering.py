@@ -6,13 +6,13 @@ one lock is held for all files of a group. So the next run sees that their write
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
 
 from transload.errors import Busy, LocksMissing
-from transload.files import Folder, flush_files, local_errors, write_all
+from transload.files import Folder, flush_files, local_errors
 from transload.gathers import Put
-from transload.layout.ingest import LOCK, grouped, parked_name
+from transload.layout.ingest import LOCK, digest_of_parked, grouped
 from transload.layout.names import LayoutNames
 from transload.locks import claimed
 from transload.oci import Descriptor, Digest, Verifier
@@ -69,8 +69,7 @@ class LayoutGathers:
                     for digest, content in contents.items():
                         name = new_name()
                         written[name] = digest
-                        with folder.open(name, "x+") as file:
-                            write_all(file, content)
+                        folder.create(name, content)
                     flush_files(folder, list(written))
                     for name, digest in list(written.items()):
                         folder.move(name, there, digest.encoded)
@@ -82,8 +81,9 @@ class LayoutGathers:
                             folder.unlink(name)
 
 
-def _drop_parked(folder: Folder, digests: Iterable[Digest]) -> None:
+def _drop_parked(folder: Folder, digests: Container[str]) -> None:
     """Delete what earlier runs kept of blobs that have arrived whole, unless another process writes it."""
-    for name in {parked_name(digest) for digest in digests} & set(folder.entries()):
-        with suppress(Busy, LocksMissing, OSError), claimed(folder, f"{name}{LOCK}"):
-            folder.unlink(name)
+    for name in folder.entries():
+        if digest_of_parked(name) in digests:
+            with suppress(Busy, LocksMissing, OSError), claimed(folder, f"{name}{LOCK}"):
+                folder.unlink(name)

@@ -112,6 +112,11 @@ def parked_name(digest: Digest) -> str:
     return f"{digest.algorithm}-{digest.encoded}"
 
 
+def digest_of_parked(name: str) -> str:
+    """The digest of the unfinished blob in a file of this name; of other files anything that is no digest."""
+    return name.replace("-", ":", 1)
+
+
 def own_name(stem: str) -> str:
     """A new name for a file with only one writer. `sweep` deletes the file if it is left over."""
     return f"{stem}.{os.urandom(8).hex()}{OWN}"

@@ -7,8 +7,8 @@ from contextlib import suppress
 
 from transload.errors import DiskFull, TransloadError
 from transload.files import Folder, check_file_size, free_bytes, local_errors
-from transload.layout.ingest import parked_name
-from transload.oci import Descriptor, Digest
+from transload.layout.ingest import digest_of_parked
+from transload.oci import Descriptor
 from transload.wording import in_words
 
 _OTHERWISE = "format the disk with exFAT, or pack a bundle with --volume-size fat32"
@@ -28,7 +28,7 @@ def check_space(
     check_file_size(root.path, largest.size, f"blob {largest.digest.short}", _OTHERWISE)
     needed, free = sum(blob.size for blob in blobs.values()), free_bytes(root.path)
     if free < needed:
-        lacking = {digest: blob.size for digest, blob in blobs.items() if not _is_there(blob, exists)}
+        lacking: dict[str, int] = {digest: blob.size for digest, blob in blobs.items() if not _is_there(blob, exists)}
         needed = sum(lacking.values()) - _parked_bytes(ingests, lacking)
     if free < needed:
         raise DiskFull(
@@ -45,13 +45,13 @@ def _is_there(blob: Descriptor, exists: Callable[[str, Descriptor], bool]) -> bo
     return False
 
 
-def _parked_bytes(ingests: Folder, sizes: Mapping[Digest, int]) -> int:
+def _parked_bytes(ingests: Folder, sizes: Mapping[str, int]) -> int:
     """How many bytes of these blobs earlier runs have left."""
-    parked = {parked_name(digest): size for digest, size in sizes.items()}
     arrived = 0
     with local_errors("looking for unfinished blobs in", ingests.path):
-        for name in parked.keys() & set(ingests.entries()):
-            status = ingests.status(name)
-            if status is not None:
-                arrived += min(parked[name], status.st_size, getattr(status, "st_blocks", 1 << 60) * 512)
+        for name in ingests.entries():
+            size = sizes.get(digest_of_parked(name))
+            status = None if size is None else ingests.status(name)
+            if size is not None and status is not None:
+                arrived += min(size, status.st_size, getattr(status, "st_blocks", 1 << 60) * 512)
     return arrived

@@ -14,7 +14,7 @@ from transload.ports import Chunk, Source, Target
 from transload.transfer.agenda import is_body, is_heavy
 from transload.values import frozen
 
-BLOBS = 1024
+BLOBS = 4096
 BYTES = 4 << 20
 """So many blobs or bytes are stored together at most. A crash costs them once more."""
 RUN = 64
