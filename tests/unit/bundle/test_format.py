@@ -70,6 +70,7 @@ def test_a_ledger_stands_by_its_own_length(images: int, signed: bool) -> None:
     assert len(blueprint.head) == head_size(len(index), len(raw), signed=signed, saved_bytes=saved_bytes)
     assert is_in_place(blueprint.ledger, len(blueprint.head))
     assert Ledger.decode(raw) == blueprint.ledger
+    assert Ledger.decode(raw).text == blueprint.ledger.text
     assert raw in blueprint.head
 
 

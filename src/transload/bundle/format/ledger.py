@@ -226,6 +226,7 @@ class Ledger:
             ledger = _ledger_in(Value(document, Document("ledger")))
             del document  # it takes more memory than the ledger
             if ledger._is_written_as(raw):
+                vars(ledger)["text"] = LedgerText.of((raw,))  # so that it is not written once more
                 return ledger
         raise _tampered("it does not have the form of a ledger")
 
