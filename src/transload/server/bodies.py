@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from io import FileIO
 from typing import BinaryIO
 
@@ -20,10 +21,11 @@ from transload.server.service import Call, Service
 
 BATCH_BYTES = 1 << 20
 _LEAST_BATCH_BYTES = 64 << 10
-_BATCHES_BYTES = 8 << 20  # of all bodies that arrive at the same time
+_BATCHES_BYTES = 8 << 20  # of all bodies that arrive at the same time, and of all that are sent
 # A client has one stall period to receive a part of this size.
 _SENDFILE_BYTES = 4 << 20
 _PAUSE_S = 1.0
+Take = Callable[[int], bytes | bytearray]  # the next batch of about so many bytes
 
 _log = logging.getLogger("transload.server")
 
@@ -60,7 +62,7 @@ async def _send_file(call: Call, response: web.StreamResponse, file: FileIO, spa
         if transport.get_extra_info("sslcontext") is None:
             await _sendfile(service, transport, file, span)
         else:  # sendfile cannot encrypt, and asyncio's own fallback reads 16 KiB at a time
-            await _write(service, response, _pieces(file, span), span.length)
+            await _write(service, response, _reader(file, span), span.length)
         await response.write_eof()
     finally:
         file.close()
@@ -83,42 +85,49 @@ async def _send_chunks(call: Call, response: web.StreamResponse, descriptor: Des
     chunks = await service.run(opened.__enter__)
     try:
         await response.prepare(call.request)
-        await _write(service, response, chunks, span.length)
+        await _write(service, response, partial(_take, chunks), span.length)
         await response.write_eof()
     finally:
         await service.run(opened.__exit__, None, None, None)
 
 
-async def _write(service: Service, response: web.StreamResponse, chunks: Iterator[Chunk], length: int) -> None:
+async def _write(service: Service, response: web.StreamResponse, take: Take, length: int) -> None:
     """Send batches. While the client reads slowly, no thread waits for it."""
-    while batch := await service.run(_take, chunks):
-        length -= len(batch)
-        service.counts.bytes_sent += len(batch)
-        async with asyncio.timeout(service.settings.stall_timeout_s):
-            await response.write(batch)
+    service.sending += 1
+    try:
+        while batch := await service.run(take, batch_bytes(service.sending)):
+            length -= len(batch)
+            service.counts.bytes_sent += len(batch)
+            async with asyncio.timeout(service.settings.stall_timeout_s):
+                await response.write(batch)
+    finally:
+        service.sending -= 1
     if length:
         raise Truncated("a blob ended before its promised length")
 
 
-def _take(chunks: Iterator[Chunk]) -> bytearray:
+def _take(chunks: Iterator[Chunk], size: int) -> bytearray:
     """Copy chunks into a batch, because a chunk may be a view of a buffer that the store uses again."""
     batch = bytearray()
     for chunk in chunks:
         batch += chunk
-        if len(batch) >= BATCH_BYTES:
+        if len(batch) >= size:
             break
     return batch
 
 
-def _pieces(file: BinaryIO, span: ByteRange) -> Iterator[bytes]:
+def _reader(file: BinaryIO, span: ByteRange) -> Take:
+    end = span.offset + span.length
     file.seek(span.offset)
-    left = span.length
-    while left:
-        piece = file.read(min(left, BATCH_BYTES))
-        if not piece:
+
+    def read(size: int) -> bytes:
+        left = end - file.tell()
+        piece = file.read(min(left, size))
+        if left and not piece:
             raise Truncated("a file has become shorter while it was sent")
-        left -= len(piece)
-        yield piece
+        return piece
+
+    return read
 
 
 async def receive(call: Call) -> AsyncIterator[bytearray]:
@@ -173,7 +182,7 @@ async def receive(call: Call) -> AsyncIterator[bytearray]:
 
 
 def batch_bytes(bodies: int) -> int:
-    """How large a batch is while so many bodies arrive: small enough that a crowd takes no more memory than a few.
+    """How large a batch is while so many bodies move: small enough that a crowd takes no more memory than a few.
 
     >>> batch_bytes(1), batch_bytes(64), batch_bytes(1000)
     (1048576, 131072, 65536)

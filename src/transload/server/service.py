@@ -66,6 +66,7 @@ class Service:
         self.auth = BasicAuth(settings.users)
         self.counts = Counts()
         self.arriving = 0  # bodies of requests; only the event loop counts them
+        self.sending = 0  # blobs in batches: over TLS, or from what is no file
         self.uploads = ServedUploads(settings.spool_folder, clock, spools=self.backend.spools)
         self._flights: WeakValueDictionary[Digest, asyncio.Lock] = WeakValueDictionary()
         self._threads: ThreadPoolExecutor | None = None

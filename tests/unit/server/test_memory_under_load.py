@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import socket
+import ssl
 import threading
 import tracemalloc
 from collections import Counter
 from pathlib import Path
 
 import pytest
+import trustme
 from aiohttp import web
 
 from benchmarks.crowd import Client
 from tests.unit.server.asking import until
+from tests.unit.server.shelf import RepositoryContent
 from transload.layout import LayoutStore
 from transload.memory import MemoryStore
 from transload.oci import Digest
@@ -78,6 +82,31 @@ def test_bodies_of_a_crowd_take_little_memory(tmp_path: Path) -> None:
                 line.close()
             for sender in senders:
                 sender.join()
+    assert peak < 64 << 20
+
+
+def test_a_crowd_that_stops_reading_takes_little_memory(tmp_path: Path) -> None:
+    """Over TLS, which sendfile cannot encrypt, 100 such clients once took 450 MiB."""
+    authority, pem, context = trustme.CA(), tmp_path / "server.pem", ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(pem))
+    authority.configure_trust(context)
+    shelf = RepositoryContent(tmp_path)
+    digest = shelf.put(bytes(8 << 20))
+    with serve(shelf, ServeSettings(tls_certificate=pem)) as served, contextlib.ExitStack() as open_lines:
+        lines = []
+        for _ in range(64):
+            plain = open_lines.enter_context(socket.create_connection(address(served), 60))
+            lines.append(open_lines.enter_context(context.wrap_socket(plain, server_hostname="127.0.0.1")))
+        tracemalloc.start()
+        try:
+            for line in lines:
+                line.sendall(f"GET /v2/a/blobs/{digest} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+                left = 60 << 10
+                while left > 0:
+                    left -= len(line.recv(left))
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
     assert peak < 64 << 20
 
 
