@@ -99,4 +99,7 @@ def test_a_link_is_replaced_not_followed(tmp_path: Path) -> None:
 
 def test_what_is_not_installed_is_said_not_left_out_silently(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onefile, "OPTIONAL", {"serve": ("attrs", "no-such-part")})
+    # Less to compile; tests/test_pyz.py makes the whole.
+    monkeypatch.setattr(onefile, "PACKAGE", onefile.PACKAGE / "oci")
+    monkeypatch.setattr(onefile, "NEEDED", ("attrs",))
     assert tool_for("pyz").lacks == ("serve",)

@@ -15,7 +15,7 @@ from transload.testing.faults import ALWAYS
 from transload.testing.images import image, multi_platform, signature
 
 PROGRAM = r"""
-import collections, hashlib, json, re
+import collections, json, re
 from pathlib import Path
 from transload.memory import MemoryStore
 from transload.oci import Digest, Manifest, Name
@@ -25,12 +25,13 @@ from transload.planning import Item, Request, make_plan
 class Endless(MemoryStore):
     # Any tag is an image for two platforms, and no two of them have a layer in common.
 
-    def described(self, text, kind):
-        return {"mediaType": kind, "digest": "sha256:" + hashlib.sha256(text.encode()).hexdigest(), "size": 1000}
+    def described(self, number, kind):
+        return {"mediaType": kind, "digest": f"sha256:{number:064x}", "size": 1000}
 
-    def image(self, text):
-        layers = [self.described(f"{text} {number}", OCI_LAYER_GZIP) for number in range(100)]
-        config = self.described(text, OCI_CONFIG)
+    def image(self, number):
+        config, *layers = [
+            self.described(101 * number + blob, OCI_LAYER_GZIP if blob else OCI_CONFIG) for blob in range(101)
+        ]
         return json.dumps({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": layers}).encode()
 
     def exists(self, repository, blob):
@@ -43,9 +44,10 @@ class Endless(MemoryStore):
         if name.digest:
             return Manifest.parse(self.image(self.asked.pop(name.digest)), digest=name.digest)
         children = []
-        for architecture in ("amd64", "arm64"):
-            raw = self.image(f"{name.tag} {architecture}")
-            self.asked[Digest.of(raw)] = f"{name.tag} {architecture}"
+        for which, architecture in enumerate(("amd64", "arm64")):
+            number = 2 * int(name.tag) + which
+            raw = self.image(number)
+            self.asked[Digest.of(raw)] = number
             child = {"mediaType": OCI_MANIFEST, "digest": Digest.of(raw), "size": len(raw)}
             children.append(child | {"platform": {"os": "linux", "architecture": architecture}})
         return Manifest.parse(json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": children}).encode())

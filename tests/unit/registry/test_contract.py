@@ -12,12 +12,24 @@ from tests.unit.registry.wire import plain_http
 from transload.errors import ServerTrouble
 from transload.memory import MemoryStore
 from transload.net.http import Http
-from transload.ports import Target
+from transload.ports import Source, Target
 from transload.registry.store import RegistryStore
 from transload.server import ServeSettings, serve
-from transload.testing.contract import Broken, StoreContract, blob, breaks, read
+from transload.testing.contract import Broken, StoreContract, blob, breaks, read, sample
+from transload.testing.images import fill
 
 LARGE = blob("resumed", 6_000_000)
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
+    """One for all tests that only read."""
+    settings = ServeSettings(writable=True, spool_folder=tmp_path_factory.mktemp("spool"))
+    with serve(MemoryStore(), settings) as served, plain_http() as http:
+        store = RegistryStore(served.host_port, http)
+        for name, built in sample().items():
+            fill(store, built, name.repository, name.tag)
+        yield store
 
 
 class TestServed(StoreContract):
@@ -28,6 +40,10 @@ class TestServed(StoreContract):
         settings = ServeSettings(writable=True, spool_folder=tmp_path)
         with serve(MemoryStore(), settings) as served, plain_http() as http:
             yield RegistryStore(served.host_port, http)
+
+    @pytest.fixture
+    def source(self, published: Source) -> Source:
+        return published
 
     def finished(self, store: RegistryStore) -> int:
         """Go on, and say where; the server may still be taking in what the broken connection left behind."""

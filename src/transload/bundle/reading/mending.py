@@ -66,6 +66,7 @@ class Mender:
         self._candidates = candidates
         self._others: dict[int, list[Place]] | None = None
         self._told: set[int] = set()
+        self._lengths: dict[int, dict[int, int]] = {}
         self._blocks: OrderedDict[tuple[int, int], bytes] = OrderedDict()
         self._kept = max(2, _CACHE_BYTES // self.description.block_bytes)
         self._lock = threading.Lock()
@@ -293,7 +294,10 @@ class Mender:
         return 2 * right >= total > 0
 
     def _matching(self, place: Place, stripe: int) -> Iterator[int]:
-        lengths = {number: self.description.length(number, stripe) for number in self.description.numbers}
+        lengths = self._lengths.get(stripe)  # of the few stripes that samples are read from
+        if lengths is None:
+            lengths = {number: self.description.length(number, stripe) for number in self.description.numbers}
+            self._lengths[stripe] = lengths
         for length in sorted(set(lengths.values()) - {0}):
             block = self._content(place, stripe, length)
             if block is None or len(block) < length:
