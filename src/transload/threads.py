@@ -224,8 +224,11 @@ class TaskGroup:
             thread.join()  # this returns at once: the thread is about to exit
 
     def _bury(self) -> None:
-        """Forget threads that ended without saying so, as one does when there is no memory even for that."""
-        for thread in [thread for thread in self._running if thread.ident is not None and not thread.is_alive()]:
+        """Forget threads that ended without saying so, as one does when there is no memory even for that.
+
+        One whose `start` has not returned is not alive either, at first.
+        """
+        for thread in [one for one in tuple(self._threads) if one in self._running and not one.is_alive()]:
             self._running.discard(thread)
             self._error = self._error or MemoryError()
             self.cancellation.cancel()

@@ -279,3 +279,22 @@ def test_a_part_that_fails_rouses_nobody_outside() -> None:
     whole.cancel()
     part.end_silence()
     assert cut == ["roused"]
+
+
+def test_a_thread_that_is_just_starting_is_not_taken_for_one_that_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has a number before it says that it is alive; on a busy machine somebody looks between the two."""
+    names = threading.Thread._set_native_id  # type: ignore[attr-defined]  # what CPython calls between them
+
+    with TaskGroup() as group:
+
+        def looked_at(thread: threading.Thread) -> None:
+            assert thread.ident is not None
+            assert not thread.is_alive()
+            group._bury()
+            names(thread)
+
+        monkeypatch.setattr(threading.Thread, "_set_native_id", looked_at)
+        done: list[int] = []
+        group.start(done.append, 1)
+    assert done == [1]
+    assert not group.cancellation.cancelled
