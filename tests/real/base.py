@@ -25,13 +25,16 @@ _TOOLS = ("sh", "mkdir")
 
 
 def with_python(folder: Path, *, shell: bool) -> None:
-    """Python with its library, its C library and, for a build, the shell and mkdir, in an empty folder."""
+    """Python with its library, its C library and, for a build, pip, the shell and mkdir, in an empty folder."""
     executable, library = (
         Path(sys.executable).resolve(),
         Path(sysconfig.get_path("stdlib", vars={"base": sys.base_prefix})),
     )
     _copy(folder, executable)
     shutil.copytree(library, _place(folder, library), ignore=shutil.ignore_patterns(*_LEFT), symlinks=True)
+    if shell:
+        pip = Path(sysconfig.get_path("purelib"), "pip")
+        shutil.copytree(pip, _place(folder, library) / "site-packages" / "pip")
     extensions = [*library.glob("lib-dynload/*.so"), *Path(sysconfig.get_path("platlib")).rglob("*.so")]
     tools = [Path("/bin", name) for name in _TOOLS if shell]
     for path in (*tools, *_libraries([executable, *extensions, *tools])):

@@ -163,6 +163,7 @@ def test_a_second_run_says_that_the_first_works(site: Site, tmp_path: Path, end:
             lock = tmp_path / "transload_state_dir" / "running"
             while not (lock.exists() and [file for file in lock.iterdir() if file.stat().st_size]):
                 assert first.poll() is None, first.communicate()
+                threading.Event().wait(0.005)
             second = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
             assert second.returncode == 8
             assert f"the same command is running already: process {first.pid}, since 20" in second.stderr
