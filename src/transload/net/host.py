@@ -117,10 +117,13 @@ class Host:
         over = self.patience.is_over() and self.patience.known  # a host that never answered gets its own error
         return self.patience.error(doing) if over else error
 
-    def put_off(self, kind: Kind, round_: int, status: int, headers: Mapping[str, str], doing: str) -> None:
+    def put_off(
+        self, kind: Kind, round_: int, status: int, headers: Mapping[str, str], doing: str, *, is_extra: bool = False
+    ) -> None:
         """The host cannot answer now. Leave it alone for a while, or give it up with this as its last answer.
 
         If it has too much to do, fewer requests at a time go to it from now on. Requests that fail together count once.
+        One that `is_extra` need not be asked again. If it should wait for too long, the host may still answer others.
         """
         if status in CROWDED and self.backoff.is_first(round_):
             self.slots.halve()
@@ -129,6 +132,8 @@ class Host:
         if wanted_s is None and status == 429:
             wanted_s = renewed_s(headers, now_s)
         trouble = TooManyRequests if status == 429 else ServerTrouble
+        if is_extra and wanted_s is not None and wanted_s > self.patience.longest_pause_s(kind):
+            return
         error = trouble(f"{doing}: {self.name} answers {status}", subject=self.name, retry_after_s=wanted_s)
         if wanted_s is None or not self.patience.refuse(kind, wanted_s, error):
             self.failed(kind, round_, error, doing, wanted_s)

@@ -237,7 +237,8 @@ class Http:
                 response.close()
                 raise proxy_refusal(request.doing)
             if response.status in RETRIED:
-                host.put_off(kind, round_, response.status, response.headers, request.doing)
+                is_extra = request.give_way is not None
+                host.put_off(kind, round_, response.status, response.headers, request.doing, is_extra=is_extra)
                 flight.is_last = host.patience.is_over()
             else:
                 host.succeeded(kind, response.headers)

@@ -265,11 +265,23 @@ def test_several_connections_that_bring_far_less_than_one_are_given_up() -> None
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_where_parts_are_refused_for_now_the_stream_goes_on(status: int) -> None:
-    with far_away(lambda request: Act(status=status) if request.part else Act(rate=24e6)) as (server, store):
+@pytest.mark.parametrize("after", ["", "600"])
+def test_where_parts_are_refused_for_now_the_stream_goes_on(status: int, after: str) -> None:
+    refusal = Act(status=status, headers={"Retry-After": after})
+    with far_away(lambda request: refusal if request.part else Act(rate=24e6)) as (server, store):
         assert same(read(store, server))
         assert store.capabilities.ranges is None
         assert len(in_parts(server)) <= 8
+
+
+def test_a_registry_that_refuses_more_connections_for_long_is_not_given_up() -> None:
+    refusal = Act(status=429, headers={"Retry-After": "600"})
+
+    def script(request: Request) -> Act:
+        return refusal if server.moving > 2 else Act()
+
+    with far_away(script) as (server, store):
+        assert same(read(store, server))
 
 
 @pytest.mark.parametrize("after", [1, 2 << 20, 12 << 20])
