@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
-from transload.bundle.format.ledger import Ledger, StoredBlob
+from transload.bundle.format.blueprint import starts
+from transload.bundle.format.ledger import Ledger
 from transload.bundle.format.stream import PathOf, StreamReader
 from transload.bundle.format.tarheader import header
 from transload.errors import TransloadError
 from transload.oci import Descriptor
 from transload.values import frozen
-
-_AHEAD_BYTES = 128 << 10
 
 
 @frozen
@@ -24,38 +23,18 @@ class ReadsTogether:
 
     def contents(self, descriptors: Sequence[Descriptor]) -> Iterator[bytes | None]:
         """See `transload.gathers.ReadsMany`. A blob whose header is not right is not read so."""
-        members = [self.ledger.by_digest.get(descriptor.digest) for descriptor in descriptors]
-        end = max((member.offset + member.size for member in members if member is not None), default=0)
         with StreamReader(self.ledger.cut, self.path_of, 0) as reader:
-            window = _Window(reader, end)
-            for descriptor, member in zip(descriptors, members, strict=True):
+            for descriptor in descriptors:
                 content = None
-                if member is not None and member.size == descriptor.size:
-                    with suppress(TransloadError):
-                        content = _content(window, member)
+                with suppress(TransloadError):
+                    content = self._content(reader, descriptor)
                 yield content
 
-
-class _Window:
-    """Reads a stream, and with what is asked for what lies behind it, up to `end`: small members lie side by side."""
-
-    def __init__(self, reader: StreamReader, end: int) -> None:
-        self._reader = reader
-        self._end = end
-        self._start = 0
-        self._bytes = b""
-
-    def read(self, start: int, length: int) -> bytes:
-        """`length` bytes from `start` on, fewer if a volume is too short."""
-        if not self._start <= start <= start + length <= self._start + len(self._bytes):
-            self._bytes = b""
-            self._reader.go_to(start)
-            self._start, self._bytes = start, self._reader.read(max(length, min(_AHEAD_BYTES, self._end - start)))
-        begin = start - self._start
-        return self._bytes[begin : begin + length]
-
-
-def _content(window: _Window, member: StoredBlob) -> bytes | None:
-    expected = header(member.path, member.size)
-    content = window.read(member.offset - len(expected), len(expected) + member.size)
-    return content[len(expected) :] if content.startswith(expected) else None
+    def _content(self, reader: StreamReader, descriptor: Descriptor) -> bytes | None:
+        stored = self.ledger.by_digest.get(descriptor.digest)
+        if stored is None or stored.size != descriptor.size:
+            return None
+        expected = header(stored.path, stored.size)
+        reader.go_to(starts(stored))
+        content = reader.read(len(expected) + stored.size)
+        return content[len(expected) :] if content.startswith(expected) else None
