@@ -17,9 +17,8 @@ from transload import errors, events
 SOURCE = Path(transload.__file__).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", transload.__all__)
-def test_every_public_name_is_importable(name: str) -> None:
-    assert getattr(transload, name) is not None
+def test_every_public_name_is_importable() -> None:
+    assert [name for name in transload.__all__ if getattr(transload, name) is None] == []
 
 
 def test_the_lists_are_made_from_what_type_checkers_see() -> None:
