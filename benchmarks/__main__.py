@@ -119,6 +119,8 @@ def measure(options: argparse.Namespace, folder: Path, here: dict[str, str], abs
             print(f"--add: {folder / 'results.json'} cannot be read: {error}", file=sys.stderr)
             return 2
     print(", ".join(f"{name} {value}" for name, value in report.about.items()), flush=True)
+    if os.getloadavg()[0] > (cores := os.cpu_count() or 1):
+        print(f"note: more is running here than {cores} cores can do; times and ratios mean little", flush=True)
     began_s = time.monotonic()
     ended: dict[str, bool] = {}
     try:

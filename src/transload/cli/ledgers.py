@@ -86,7 +86,7 @@ class BundleView:
         parts = [count(len(self.ledger.images) - companions, "image")]
         parts += [f"{count(companions, 'signature')} under a tag"] if companions else []
         parts += [count(manifests, "manifest"), count(len(self.ledger.blobs) - manifests, "blob")]
-        return ", ".join([*parts, size(self.ledger.size)])
+        return ", ".join([*parts, size(sum(blob.size for blob in self.ledger.blobs))])  # the volumes have headers, too
 
     def _volumes(self) -> str:
         cut = self.ledger.cut

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -243,8 +244,11 @@ def test_a_benchmark_that_is_stopped_says_so_and_leaves_no_work(
 
     monkeypatch.setattr(program, "SCENES", (program.Scene("stopped", stopped),))
     monkeypatch.setattr(program, "NEEDED", ())
+    monkeypatch.setattr(os, "getloadavg", lambda: (1000.0, 1.0, 1.0))
     assert program.main(["--folder", str(tmp_path), "--peers", "none"]) == 130
-    assert "stopped; no scene had ended" in capsys.readouterr().err
+    told = capsys.readouterr()
+    assert "stopped; no scene had ended" in told.err
+    assert "more is running here than" in told.out
     assert not (tmp_path / "work").exists()
 
 
