@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 
 from transload.errors import BlobUnknown, DigestMismatch, SizeMismatch, TransloadError
 from transload.events import Event, StepDone, StepMoved
+from transload.files import Folder
+from transload.files.flushing import flush_all_of
 from transload.layout import LayoutStore
 from transload.oci import Name
 from transload.planning import Item, Request, make_plan
@@ -39,25 +42,39 @@ def _mirror(folder: Path, spoil: Any = lambda _path: None) -> tuple[Outcome, lis
     return run(plan, sources, target, listen=events.append), events
 
 
+class _Calls:
+    """Counts what the program asks of the system while it is patched in."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+        self.of: Counter[str] = Counter()
+        for name in names:
+            monkeypatch.setattr(os, name, self._counting(name, getattr(os, name)))
+
+    def _counting(self, name: str, real: Any) -> Any:
+        def counted(*words: Any, **more: Any) -> Any:
+            self.of[name] += 1
+            return real(*words, **more)
+
+        return counted
+
+
 def test_a_small_blob_costs_few_calls(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened = 0
-    real = os.open
-
-    def counted(*words: Any, **more: Any) -> int:
-        nonlocal opened
-        opened += 1
-        return real(*words, **more)
-
     sources = {"source": LayoutStore(folder)}
     target = LayoutStore(folder.with_name("target"), create=True)
-    plan = make_plan(Request(tuple(Item("source", name, name) for name in NAMES)), sources, target)
-    blobs = len(list(plan.blob_steps()))
     with monkeypatch.context() as patch:
-        patch.setattr(os, "open", counted)
+        asked = _Calls(patch, "lstat", "stat")
+        plan = make_plan(Request(tuple(Item("source", name, name) for name in NAMES)), sources, target)
+    blobs = len(list(plan.blob_steps()))
+    manifests = len(IMAGES) * 14  # looking whether all is there, reading and writing them
+    assert asked.of.total() < 4 * blobs + manifests + 100, "three to find each blob, one where it is missing"
+    with monkeypatch.context() as patch:
+        done = _Calls(patch, "open", "write", "fsync")
         outcome = run(plan, sources, target)
     assert all(each.error is None for each in outcome.images)
-    manifests = len(IMAGES) * 14  # looking whether all is there, reading and writing them
-    assert opened < 2 * blobs + manifests + 100, "one to read each blob, one to write it; it was four to read it"
+    assert done.of["open"] < 2 * blobs + manifests + 100, "one to read each blob, one to write it"
+    assert done.of["write"] < blobs + manifests + 100
+    together = flush_all_of(Folder(target.root)) is not None
+    assert done.of["fsync"] < (len(IMAGES) if together else blobs + manifests)
 
 
 def test_each_blob_is_told_as_if_it_were_read_alone(folder: Path) -> None:
