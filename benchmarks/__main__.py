@@ -144,6 +144,8 @@ def unusable(options: argparse.Namespace) -> str | None:
     """What would fail after minutes of measuring, said before."""
     if options.rounds is not None and options.rounds < 1:
         return "--rounds: at least one"
+    if options.quick and options.publish:
+        return "--publish: figures of a --quick run mean nothing"
     try:
         options.folder.mkdir(parents=True, exist_ok=True)
         if options.layout and len(content.opened(options.layout).tags) < 2:

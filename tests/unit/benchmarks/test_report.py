@@ -200,6 +200,7 @@ def test_room_is_asked_for_before(tmp_path: Path) -> None:
     [
         (["--scene", "release", "--profile", "far"], "no scene has this name and is on this wire"),
         (["--rounds", "0"], "--rounds: at least one"),
+        (["--quick", "--publish", "page.md"], "figures of a --quick run mean nothing"),
         (["--layout", "nowhere"], "FileNotFoundError"),
         (["--publish", "page.md"], "page.md lacks the marks"),
         (["--publish", "half.md"], "half.md lacks the marks"),
