@@ -12,6 +12,7 @@ https://www.sqlite.org/howtocorrupt.html (a journal never stays beside another d
 from __future__ import annotations
 
 import contextlib
+import os
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 _APPLICATION = 0x74736C64  # "tsld"
 _LOCK_WAIT_S = 2.0
+_OWN = 0o600
 _PAGE_BYTES = 4096
 _DAMAGED = {11, 26}  # SQLITE_CORRUPT, SQLITE_NOTADB
 _TABLE = """
@@ -83,6 +85,8 @@ def write_to(path: Path, work: Callable[[Connection], Result], begin: Callable[[
 def _written(path: Path, work: Callable[[Connection], Result], begin: Callable[[Connection], None]) -> Result:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):  # SQLite would make it readable for everybody
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _OWN))
     except OSError as error:
         raise Unusable(str(error)) from error
     with _opened(path, "rwc") as database, _transaction(database, "BEGIN IMMEDIATE"):

@@ -74,6 +74,11 @@ def test_a_date_in_the_future_is_not_believed(tmp_path: Path) -> None:
     assert known(tmp_path, clock).fresh(HOST) == {}
 
 
+def test_other_users_cannot_read_which_registries_are_known(tmp_path: Path) -> None:
+    known(tmp_path).keep(HOST, {}, FOUND)
+    assert stat.S_IMODE((tmp_path / FILE).stat().st_mode) == 0o600
+
+
 # --- several processes
 
 
