@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 from transload.errors import ServerTrouble, SizeMismatch, TransloadError, Truncated
+from transload.net.address import Origin
 from transload.net.messages import Answer, HttpRequest
 from transload.oci import Descriptor
 from transload.ports import Chunk
 from transload.registry.api import Api
 from transload.registry.headers import closed_range, given_part, unsatisfied_total
 from transload.registry.scope import pull
-from transload.registry.translate import Asked, check_is_no_page, problem
+from transload.registry.translate import Asked, by_storage, check_is_no_page, problem
 from transload.threads import Cancellation
 from transload.wording import number_of, whole_number
 
@@ -177,7 +178,8 @@ class Download:
             self._ranged = False
             return -1
         asked: Asked = "manifest" if self._descriptor.is_manifest else "blob"
-        raise problem(answer.reply(0), self._doing, asked, self._descriptor.digest)
+        error = problem(answer.reply(0), self._doing, asked, self._descriptor.digest)
+        raise by_storage(error, Origin.of(answer.url), self._api.origin)
 
     def _of_part(self, answer: Answer) -> int:
         part = given_part(answer.headers)

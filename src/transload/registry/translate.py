@@ -26,6 +26,7 @@ from transload.errors import (
 )
 from transload.expressions import late
 from transload.limits import PROBLEM_BYTES, PROBLEM_VALUES
+from transload.net.address import Origin
 from transload.net.allowance import renewed_s
 from transload.net.backoff import retry_after_s
 from transload.net.messages import Reply
@@ -190,6 +191,14 @@ def _denied(reply: Reply, text: str, asked: Asked, subject: str | None) -> Acces
     elif asked in _WRITES:
         hint = f"{hint}; {_FIRST}"
     return AccessDenied(text, subject=subject or host, hint=hint)
+
+
+def by_storage(error: TransloadError, answering: Origin, registry: Origin) -> TransloadError:
+    """The same error; if a storage refused what the registry had led to, with a hint that fits: no login goes there."""
+    if answering == registry or not isinstance(error, AccessDenied):
+        return error
+    hint = f"{registry.netloc} leads there, and no login is sent: the address may have expired, or a proxy refuses it"
+    return AccessDenied(error.message, subject=error.subject, hint=f"{hint}; run the same command again")
 
 
 def _trouble(reply: Reply, doing: str, text: str, asked: Asked, codes: set[str], subject: str | None) -> TransloadError:

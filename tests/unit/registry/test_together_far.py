@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.unit.registry.slowwire import Act, Request, SlowServer, real_time, slow_server
 from tests.unit.registry.test_together import BLOB, SIZE, assert_free, far_away, in_parts, read, same
-from transload.errors import NotFound
+from transload.errors import AccessDenied, NotFound
 from transload.login import Login, Secret
 from transload.net.rates import RateLimits
 from transload.oci import Descriptor, Digest, Name
@@ -87,6 +87,14 @@ def test_an_address_that_is_no_longer_valid_is_asked_for_again(valid: int) -> No
         assert not refused
         parts = {request.path for request in in_parts(storage)}
         assert len(parts) >= 3, "the registry gave new addresses"
+
+
+def test_a_refusal_of_the_storage_is_not_blamed_on_a_login() -> None:
+    with with_storage(0) as (registry, storage, store):
+        with pytest.raises(AccessDenied, match="403") as refused:
+            read(store, registry)
+        assert f"{registry.host} leads there, and no login is sent" in (refused.value.hint or "")
+        assert storage.host in refused.value.message
 
 
 def test_the_limit_on_the_rate_holds_for_all_connections_together() -> None:
