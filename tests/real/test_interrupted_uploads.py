@@ -14,17 +14,16 @@ from tests.real.servers import Registry
 from tests.real.vendor import Shell
 from tests.unit.registry.distribution3 import Distribution3
 from transload.layout import LayoutStore
-from transload.net.http import Http
 from transload.net.messages import CHUNK
-from transload.registry.store import RegistryStore
 from transload.server import ServeSettings, serve
-from transload.testing.images import Built, fill, image
+from transload.testing.images import Built, image
 from transload.transfer.engine import ATTEMPTS
 
 MIB = 1 << 20
 UNNOTED = 2 * MIB  # of each blob of a bundle: NOTE_BYTES, which other tests change in this process
 ONE = image("one", [48 * MIB])
 MANY = image("many", [6 * MIB] * 8)
+MADE: dict[str, bytes] = {}  # blobs by digest, which are made again at each reading
 KILL, CTRL_C, TERM = signal.SIGKILL, signal.SIGINT, signal.SIGTERM
 every_signal = pytest.mark.parametrize("number", [KILL, CTRL_C, TERM], ids=["kill", "ctrl-c", "term"])
 kill_and_stop = pytest.mark.parametrize("number", [KILL, TERM], ids=["kill", "term"])
@@ -41,9 +40,14 @@ def on_the_way(built: Built) -> int:
 
 @contextlib.contextmanager
 def publishing(built: Built) -> Iterator[Distribution3]:
-    with Distribution3() as source, Http() as http:
-        fill(RegistryStore(source.host, http), built, "app", "1")
-        source.received = 0
+    with Distribution3() as source:
+        for content in built.walk_contents():
+            digest = content.descriptor.digest
+            if digest not in MADE:
+                MADE[digest] = content.read()
+            source.blobs["app", digest] = MADE[digest]
+        for reference in ("1", built.digest):
+            source.manifests["app", reference] = (built.manifest.media_type, built.manifest.raw)
         yield source
 
 
