@@ -64,6 +64,7 @@ class World:
             "TRANSLOAD_CA_FILE": str(self.folder / "site-ca.pem"),
             "DOCKER_HOST": self.docker,
             "HTTPS_PROXY": f"http://{self.proxy}",
+            "SSL_CERT_FILE": os.devnull,  # those of the system are not needed, and take 34 ms to read
             "LANG": "C.UTF-8",
         }
 
