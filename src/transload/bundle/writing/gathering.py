@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from transload.bundle.format.blueprint import ends, starts
 from transload.bundle.format.ledger import Stored
@@ -11,6 +11,7 @@ from transload.bundle.format.tarheader import header, padding
 from transload.bundle.format.volumes import Cut
 from transload.bundle.writing.frontier import Frontier
 from transload.bundle.writing.journal import PackJournal
+from transload.files import CHUNK_BYTES
 from transload.gathers import Put
 from transload.oci import Descriptor, Manifest, Name, Verifier
 from transload.values import field, frozen
@@ -59,13 +60,18 @@ class BundleGathers:
             self.put_manifest(put.name, put.manifest)
 
 
-def _runs(ordered: Sequence[tuple[Stored, bytes]]) -> list[tuple[int, bytearray]]:
-    """Where bytes begin in the stream, and the bytes: members with headers, joined where they lie side by side."""
-    runs: list[tuple[int, bytearray]] = []
-    end = -1
+def _runs(ordered: Sequence[tuple[Stored, bytes]]) -> Iterator[tuple[int, bytearray]]:
+    """Where bytes begin in the stream, and the bytes: members with headers, joined where they lie side by side.
+
+    About `CHUNK_BYTES` at a time, since the contents are in memory too.
+    """
+    begin, end, joined = 0, -1, bytearray()
     for member, content in ordered:
-        if starts(member) != end:
-            runs.append((starts(member), bytearray()))
-        runs[-1][1].extend(b"".join((header(member.path, member.size), content, bytes(padding(member.size)))))
+        if starts(member) != end or len(joined) >= CHUNK_BYTES:
+            if joined:
+                yield begin, joined
+            begin, joined = starts(member), bytearray()
+        joined += b"".join((header(member.path, member.size), content, bytes(padding(member.size))))
         end = ends(member)
-    return runs
+    if joined:
+        yield begin, joined
