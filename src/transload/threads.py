@@ -146,6 +146,7 @@ class TaskGroup:
         self._threads: list[threading.Thread] = []
         self._error: BaseException | None = None
         self._running: set[threading.Thread] = set()
+        self._starting: set[threading.Thread] = set()
         self._ended = threading.Condition()
 
     def __enter__(self) -> TaskGroup:
@@ -156,12 +157,16 @@ class TaskGroup:
         thread = threading.Thread(target=self._run, args=(work, arguments), name=work.__name__, daemon=True)
         with self._ended:
             self._running.add(thread)
+            self._starting.add(thread)
         try:
             begin(thread)
         except LocalError:
             with self._ended:
                 self._running.discard(thread)
             raise
+        finally:
+            with self._ended:
+                self._starting.discard(thread)
         self._threads.append(thread)
 
     def staff(self, count: int, work: Callable[..., object], *arguments: Any) -> None:
@@ -228,7 +233,7 @@ class TaskGroup:
 
         One whose `start` has not returned is not alive either, at first.
         """
-        for thread in [one for one in tuple(self._threads) if one in self._running and not one.is_alive()]:
+        for thread in [thread for thread in self._running - self._starting if not thread.is_alive()]:
             self._running.discard(thread)
             self._error = self._error or MemoryError()
             self.cancellation.cancel()
