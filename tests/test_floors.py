@@ -13,7 +13,7 @@ FLOORS: list[set[str]] = [
     {"errors", "expressions", "limits", "signals", "values", "version"},
     {"allowance", "clock", "extras", "files", "linedjson", "login", "patterns", "strictjson", "wording"},
     {"documents", "locks", "oci", "programs", "tarheaders", "threads"},
-    {"ports", "events", "gathers"},
+    {"ports", "events", "gathers", "infiles"},
     {"graph", "hashedingest", "memory", "net"},
     {"registry", "layout", "bundle", "archive", "server", "catalog", "discovery", "charts", "engines", "trust"},
     {"configuration", "inventory", "planning", "pruning"},

@@ -221,8 +221,9 @@ class Level:
             now_s = self._clock.monotonic_s()
             if now_s - self._refused_s < _AT_ONCE_S:
                 return
+            allowed = max([self.with_extra, *(claim.at_a_time for claim in self._claims)])
             self._refused_s = now_s
-            self._climb.refused(max(1, self.in_use))
+            self._climb.refused(max(1, min(self.in_use, allowed)))  # small bodies are not held back
             self._window = _Window(now_s, settles="down")
             self._note_reached()
             self._found(self._climb.level)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from io import FileIO
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
 from transload.errors import BlobUnknown
 from transload.files import local_errors
+from transload.infiles import InFiles, Piece
 from transload.oci import Descriptor, Digest, Manifest
 from transload.ports import Deletes, HasPaths, KnowsSizes, Lenient, Mounts, Refers, Source, Spools, Target
 
@@ -21,6 +22,7 @@ class Backend:
     def __init__(self, store: Source | Target) -> None:
         self.store = store
         self.paths: HasPaths | None = _power(store, "paths")
+        self.in_files: InFiles | None = _power(store, "in_files")
         self.sizes: KnowsSizes | None = _power(store, "sizes")
         self.spools: Spools | None = _power(store, "spools")
         # What is deleted from a registry behind this one would be deleted with our login, not with the client's.
@@ -44,9 +46,11 @@ class Backend:
             return blob
         raise BlobUnknown(f"{repository} has no blob {digest.short}", subject=digest)
 
-    def file(self, digest: Digest) -> FileIO | None:
-        """The file of a blob, open for reading, if the store keeps files."""
-        return None if self.paths is None else self.paths.file(digest)
+    def pieces(self, blob: Descriptor, offset: int, length: int) -> Iterator[Piece] | None:
+        """Where bytes of a blob lie, if the store keeps files (see `InFiles`)."""
+        if self.in_files is not None:
+            return self.in_files.pieces(blob, offset, length)
+        return None if self.paths is None else iter((Piece(self.paths.file(blob.digest), offset, length),))
 
     def learn(self, manifest: Manifest) -> None:
         """Remember the sizes in a manifest, for a store that does not know sizes itself."""

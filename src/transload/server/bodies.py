@@ -6,13 +6,12 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
-from io import FileIO
-from typing import BinaryIO
 
 from aiohttp import ClientPayloadError, HttpVersion11, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from transload.errors import LimitExceeded, Stalled, TransloadError, Truncated, Unreachable
+from transload.infiles import Piece
 from transload.limits import CHUNK_BYTES, SERVED_BODY_BYTES_S, SMALL_CHUNKS
 from transload.oci import Descriptor
 from transload.ports import Chunk
@@ -35,13 +34,13 @@ async def send_blob(
 ) -> web.StreamResponse:
     """Answer with the part `span` of a blob. If that fails midway, the connection is aborted."""
     service = call.service
-    file = await service.run(service.backend.file, descriptor.digest)
+    pieces = await service.run(service.backend.pieces, descriptor, span.offset, span.length)
     service.counts.by_status[response.status] += 1
     try:
-        if file is None:
+        if pieces is None:
             await _send_chunks(call, response, descriptor, span)
         else:
-            await _send_file(call, response, file, span)
+            await _send_pieces(call, response, pieces)
     except (TransloadError, OSError, TimeoutError) as error:  # too late for another answer
         if not response.prepared and isinstance(error, TransloadError):
             service.counts.by_status[response.status] -= 1
@@ -52,30 +51,39 @@ async def send_blob(
     return response
 
 
-async def _send_file(call: Call, response: web.StreamResponse, file: FileIO, span: ByteRange) -> None:
+async def _send_pieces(call: Call, response: web.StreamResponse, pieces: Iterator[Piece]) -> None:
     service = call.service
+    piece = await service.run(next, pieces, None)
     try:
         await response.prepare(call.request)
-        transport = call.request.transport
-        if transport is None:
-            raise ConnectionResetError("the client has gone")
-        if transport.get_extra_info("sslcontext") is None:
-            await _sendfile(service, transport, file, span)
-        else:  # sendfile cannot encrypt, and asyncio's own fallback reads 16 KiB at a time
-            await _write(service, response, _reader(file, span), span.length)
+        while piece is not None:
+            await _send_piece(call, response, piece)
+            piece.file.close()
+            piece = await service.run(next, pieces, None)
         await response.write_eof()
     finally:
-        file.close()
+        if piece is not None:
+            piece.file.close()
 
 
-async def _sendfile(service: Service, transport: asyncio.Transport, file: BinaryIO, span: ByteRange) -> None:
+async def _send_piece(call: Call, response: web.StreamResponse, piece: Piece) -> None:
+    transport = call.request.transport
+    if transport is None:
+        raise ConnectionResetError("the client has gone")
+    if transport.get_extra_info("sslcontext") is None:
+        await _sendfile(call.service, transport, piece)
+    else:  # sendfile cannot encrypt, and asyncio's own fallback reads 16 KiB at a time
+        await _write(call.service, response, _reader(piece), piece.length)
+
+
+async def _sendfile(service: Service, transport: asyncio.Transport, piece: Piece) -> None:
     loop = asyncio.get_running_loop()
-    end = span.offset + span.length
-    for offset in range(span.offset, end, _SENDFILE_BYTES):
+    end = piece.offset + piece.length
+    for offset in range(piece.offset, end, _SENDFILE_BYTES):
         count = min(_SENDFILE_BYTES, end - offset)
         service.counts.bytes_sent += count
         async with asyncio.timeout(service.settings.stall_timeout_s):
-            if await loop.sendfile(transport, file, offset, count) < count:
+            if await loop.sendfile(transport, piece.file, offset, count) < count:
                 raise Truncated("a file has become shorter while it was sent")
 
 
@@ -116,9 +124,9 @@ def _take(chunks: Iterator[Chunk], size: int) -> bytearray:
     return batch
 
 
-def _reader(file: BinaryIO, span: ByteRange) -> Take:
-    end = span.offset + span.length
-    file.seek(span.offset)
+def _reader(piece: Piece) -> Take:
+    file, end = piece.file, piece.offset + piece.length
+    file.seek(piece.offset)
 
     def read(size: int) -> bytes:
         left = end - file.tell()

@@ -224,6 +224,15 @@ def test_the_other_side_of_a_copy_only_asks_for_fewer() -> None:
         assert 5 < claim.at_a_time <= 9
 
 
+def test_when_a_registry_refuses_large_bodies_are_halved_however_many_small_ones_there_were() -> None:
+    level = Level(SimulatedClock(), 14)
+    with level.claim(14, lambda: None) as claim:
+        for _ in range(AT_FIRST + 10):
+            level.enter()
+        level.crowded()
+        assert claim.at_a_time == AT_FIRST // 2
+
+
 @pytest.mark.parametrize("odd", [True, 0, -1, 65, 2.5, "8", None])
 def test_only_a_useful_number_is_taken_from_what_is_remembered(odd: object) -> None:
     assert Capabilities.from_json({"reads_at_a_time": odd}).at_a_time("reads") is None

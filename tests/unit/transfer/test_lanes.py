@@ -130,19 +130,19 @@ def test_more_move_where_each_connection_is_slow(tmp_path: Path) -> None:
 
 
 def test_a_registry_that_refuses_so_many_gets_fewer(tmp_path: Path) -> None:
-    full = threading.Event()
+    full, stores, known = threading.Event(), list[RegistryStore](), list[int | None]()
 
     def through(_: int, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
         full.wait(60)  # until one was refused
+        known.append(stores[0].capabilities.at_a_time("reads"))  # later it may try more again
         yield from chunks
 
     doors = Doors(through, bears=3, refusing=full)
     names = published(doors, 12)
     with served(doors, MemoryStore(), tmp_path) as (source, target):
+        stores.append(source)
         assert is_well(copied(source, target, names))
-        known = source.capabilities.at_a_time("reads")
-    assert known is not None
-    assert known < 8
+    assert min(number for number in known if number is not None) < 8
 
 
 def test_small_requests_do_not_wait_behind_bodies(tmp_path: Path) -> None:

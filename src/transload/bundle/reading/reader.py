@@ -17,13 +17,13 @@ from transload.bundle.format.keys import PublicKey, Signature
 from transload.bundle.format.ledger import Ledger, LedgerImage, Stored, StoredBlob
 from transload.bundle.format.member import Read, check_header
 from transload.bundle.format.stream import StreamReader
-from transload.bundle.format.volumes import Cut
 from transload.bundle.reading.accounts import check_accounts, contradiction
 from transload.bundle.reading.checking import CheckedPart, check, lacking, volumes_of
 from transload.bundle.reading.damage import check_mended, problem_of
 from transload.bundle.reading.entry import open_located
 from transload.bundle.reading.locating import Located
 from transload.bundle.reading.mending import Mender, MendingReader
+from transload.bundle.reading.pieces import InVolumes
 from transload.bundle.reading.together import ReadsTogether
 from transload.bundle.reading.volumefiles import Ask, Volumes
 from transload.errors import (
@@ -74,10 +74,12 @@ class BundleStore:
         self.verifier = verifier
         self.signature: Signature | None = opened.signature
         self.verified: bool = opened.verified
-        self._foreign_recovery = tuple(located.own_recovery_files()) if self._mender is None else ()
+        self.foreign_recovery = tuple(located.own_recovery_files()) if self._mender is None else ()
+        """Files with the names of recovery volumes of this bundle, if there is no mender: none of them can be used."""
         self.journal = located.journal()
         self._volumes = Volumes(located, self.ledger, ask)
-        self._cut = self._volumes.cut
+        self.cut = self._volumes.cut
+        """How the stream is cut here. Joined volumes are not cut, whatever the ledger says."""
         if self._mender is not None:
             self._mender.listen(lambda number: self.mended(self._mended(number)))
 
@@ -221,6 +223,11 @@ class BundleStore:
         with self._opened(stored, offset, stored.size - offset if length is None else length) as chunks:
             yield chunks
 
+    def _place_of(self, descriptor: Descriptor, offset: int, length: int) -> int:
+        stored = self._stored(descriptor.digest)
+        descriptor.check_size(stored.size, self.locator)
+        return self._place_in(stored, offset, length)
+
     @contextmanager
     def open_extra(self, name: str) -> Iterator[Iterator[Chunk]]:
         """The bytes of an extra file. Raises `NotFound`, and what `open` raises."""
@@ -232,16 +239,18 @@ class BundleStore:
 
     @contextmanager
     def _opened(self, stored: Stored, offset: int, wanted: int) -> Iterator[Iterator[Chunk]]:
-        self._check_header(stored)
-        if not self._volumes.asks:  # if a volume is missing, fail before the first byte
-            self._check_reach(stored.offset + offset, wanted)
-        with self._reader(stored.offset + offset) as reader:
+        with self._reader(self._place_in(stored, offset, wanted)) as reader:
             yield self._chunks(reader, wanted, stored.digest)
 
     @cached_property
     def reads_many(self) -> ReadsTogether | None:
         """It can read many small blobs at once, if nothing has to be asked for or made again."""
-        return None if self._volumes.asks or self._mender else ReadsTogether(self.ledger, self._volumes.path)
+        return None if self.in_files is None else ReadsTogether(self.ledger, self._volumes.path)
+
+    @cached_property
+    def in_files(self) -> InVolumes | None:
+        """Where its blobs lie, if nothing has to be asked for or made again."""
+        return None if self._volumes.asks or self._mender else InVolumes(self.cut, self._volumes.path, self._place_of)
 
     def _chunks(self, reader: StreamReader, wanted: int, digest: Digest) -> Iterator[Chunk]:
         try:
@@ -250,22 +259,29 @@ class BundleStore:
             self._check_reach(reader.offset, 1)
             raise
 
+    def _place_in(self, stored: Stored, offset: int, wanted: int) -> int:
+        """Where in the stream bytes of a member begin. If they are not there, this fails before the first one."""
+        self._check_header(stored)
+        if not self._volumes.asks:
+            self._check_reach(stored.offset + offset, wanted)
+        return stored.offset + offset
+
     def _check_header(self, stored: Stored) -> None:
         """Check the header, if it is in the same volume as the content. The digest proves more than the header."""
-        if len(volumes_of(stored, self._cut)) == 1:
+        if len(volumes_of(stored, self.cut)) == 1:
             self._check_reach(starts(stored), stored.offset - starts(stored))
             with self._reader(starts(stored)) as reader:
                 check_header(reader, stored)
 
     def _reader(self, offset: int) -> StreamReader:
         if self._mender is None:
-            return StreamReader(self._cut, self._volumes.path, offset)
-        return MendingReader(self._mender, self._cut, self._volumes.path, offset)
+            return StreamReader(self.cut, self._volumes.path, offset)
+        return MendingReader(self._mender, self.cut, self._volumes.path, offset)
 
     def _check_reach(self, offset: int, length: int) -> None:
         if self._mender is not None:  # what is missing may be made again
             return
-        for span in self._cut.spans(offset, length):
+        for span in self.cut.spans(offset, length):
             self._volumes.check_size(span.volume, span.offset + span.length)
 
     # --- Refers
@@ -308,14 +324,9 @@ class BundleStore:
 
     # --- volumes, and whether they are right
 
-    @property
-    def cut(self) -> Cut:
-        """How the stream is cut here. Joined volumes are not cut, whatever the ledger says."""
-        return self._cut
-
     def volumes_of(self, image: LedgerImage) -> tuple[int, ...]:
         """The numbers of the volumes that an image needs."""
-        needed = (volumes_of(self.ledger.blobs[position], self._cut) for position in image.blobs)
+        needed = (volumes_of(self.ledger.blobs[position], self.cut) for position in image.blobs)
         return tuple(sorted({volume for volumes in needed for volume in volumes}))
 
     def images_in(self, volume: int) -> tuple[Name, ...]:
@@ -338,11 +349,6 @@ class BundleStore:
     def mender(self) -> Mender | None:
         """What makes damaged and missing volumes again; None if there are no recovery volumes of this bundle."""
         return self._mender
-
-    @property
-    def foreign_recovery(self) -> tuple[Path, ...]:
-        """Files with the names of recovery volumes of this bundle, if there is no mender: none of them can be used."""
-        return self._foreign_recovery
 
     @property
     def name(self) -> str:
