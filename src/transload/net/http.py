@@ -92,6 +92,8 @@ class Http:
         with self._lock:
             managers, self._managers = list(self._managers.values()), {}
         for manager in managers:
+            for key in manager.pools.keys():  # noqa: SIM118 - it cannot be iterated
+                manager.pools[key].close()  # else urllib3 closes them when nothing refers to the pool any more
             manager.clear()
 
     # --- asking

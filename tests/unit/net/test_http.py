@@ -334,6 +334,27 @@ def test_a_cancellation_is_seen_in_the_middle_of_a_body() -> None:
             http.ask(get(wire))
 
 
+def test_connections_are_closed_with_it_although_an_answer_is_kept() -> None:
+    """The answer refers to the pool, and urllib3 closes a pool when nothing refers to it any more."""
+    with serving(lambda asked: Said(body=b"plain")) as wire:
+        with Http() as http:
+            answers = [http.stream(get(wire)) for _ in range(2)]
+            bodies = [answer.__enter__() for answer in answers]
+            assert [b"".join(body.chunks()) for body in bodies] == [b"plain"] * 2
+            for answer in answers:
+                answer.__exit__(None, None, None)
+            assert connections_to(wire.host)
+        assert not connections_to(wire.host)
+        assert len(bodies) == 2
+
+
+def connections_to(host: str) -> int:
+    """How many of this machine's connections to this address are not closed on our side (proc_net_tcp)."""
+    port = f":{int(host.rpartition(':')[2]):04X}"
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(line[2].endswith(port) and line[3] in {"01", "08"} for line in lines)
+
+
 def test_a_loopback_server_without_tls_is_found_without_a_request() -> None:
     with serving(lambda asked: Said(body=b"plain")) as wire, Http() as http:
         assert str(http.origin(wire.host)) == f"http://{wire.host}"
