@@ -15,6 +15,7 @@ A block after `<!-- file: NAME -->` is saved under that name first. Files named 
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -130,6 +131,15 @@ def test_every_verb_has_a_page_with_an_example_that_is_run(verb: str) -> None:
     page = DOCS / "verbs" / f"{verb}.md"
     run = [command for block in blocks(page) if block.language == "console" for command, _ in commands(block.text)]
     assert any(command.startswith(f"transload {verb} ") for command in run), f"{page} runs no transload {verb}"
+
+
+def test_commands_that_stand_in_tables_are_parsed() -> None:
+    """Those of the page for people who come from other tools; `transload plan` alone names a command."""
+    page = (DOCS / "guides" / "from-other-tools.md").read_text()
+    spans = [shlex.split(span) for span in re.findall(r"`transload ([^`]+)`", page)]
+    for words in spans:
+        parse(words if len(words) > 1 else [*words, "list.txt", "--to", "registry.local"])
+    assert len(spans) > 30
 
 
 def test_a_wrong_option_would_be_seen() -> None:
