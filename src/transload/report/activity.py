@@ -15,7 +15,7 @@ from transload.clock import SYSTEM_CLOCK, Clock
 from transload.report.pulse import Pulse
 from transload.report.speed import Speed
 from transload.report.styled import Styled
-from transload.report.texts import count, duration, percent, rate, size, size_of
+from transload.report.texts import count, duration, percent, rate, size, size_of, time_left
 
 if TYPE_CHECKING:
     from transload.events import Activity, Progressed
@@ -85,7 +85,7 @@ class Moving:
         if _WORDS[now.activity][1] != "B":
             return [elapsed]
         left_s = None if now.total is None else self._speed.left_s(now.total - now.done, now_s)
-        return [elapsed] if left_s is None else [rate(self._speed.rate(now_s)), f"{duration(left_s)} left"]
+        return [elapsed] if left_s is None else [rate(self._speed.rate(now_s)), time_left(left_s)]
 
 
 def sentence(now: Progressed) -> str:

@@ -21,6 +21,7 @@ from transload.report.texts import (
     shortened,
     size,
     size_of,
+    time_left,
 )
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ def facts(now: Snapshot) -> list[str]:
     elif now.moved and now.elapsed_s >= _SOON_S:
         phrases.append(rate(now.rate_bytes_per_s) if now.rate_bytes_per_s >= CRAWLING else "under 1 KiB/s")
     if now.left_s is not None:
-        phrases.append(f"{duration(now.left_s)} left")
+        phrases.append(time_left(now.left_s))
     return [*phrases, *image_facts(now)]
 
 

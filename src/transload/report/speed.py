@@ -42,12 +42,15 @@ class Speed:
         return now_s - self._moved_s
 
     def left_s(self, open_bytes: int, now_s: float) -> float | None:
-        """Seconds until `open_bytes` have moved; None if that cannot be known: too early, or nothing moves."""
+        """Seconds until `open_bytes` have moved; None if that cannot be known: too early, or nothing moves.
+
+        Nor when no bytes are open: bytes say nothing of the requests that are left.
+        """
         settled = self._first_s is not None and now_s - self._first_s >= _SETTLED_S
         rate = self.rate(now_s)
-        if not settled or self.still_s(now_s) >= _STILL_S or rate < CRAWLING:
+        if not settled or self.still_s(now_s) >= _STILL_S or rate < CRAWLING or open_bytes <= 0:
             return None
-        return max(0, open_bytes) / rate
+        return open_bytes / rate
 
     def _forget(self, now_s: float) -> None:
         while len(self._samples) > 1 and self._samples[1][0] <= now_s - self._window_s:

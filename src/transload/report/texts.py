@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -71,6 +72,16 @@ def duration(seconds: float) -> str:
         return _two(whole_s, 60, "min", "s")
     whole_min = whole_s // 60
     return _two(whole_min, 60, "h", "min") if whole_min < 24 * 60 else _two(whole_min // 60, 24, "d", "h")
+
+
+def time_left(seconds: float) -> str:
+    """A guess of the time left, in whole seconds, at least one.
+
+    >>> time_left(0.2), time_left(4.4), time_left(200)
+    ('1 s left', '5 s left', '3 min 20 s left')
+    """
+    whole_s = max(1, math.ceil(seconds))
+    return f"{whole_s} s left" if whole_s < 10 else f"{duration(whole_s)} left"
 
 
 def _two(number: int, step: int, larger: str, smaller: str) -> str:

@@ -41,7 +41,7 @@ def test_bytes_have_a_speed_and_an_end_as_soon_as_they_are_known() -> None:
         now = Progressed("hashing", second * MIB, 100 * MIB)
         moving.heard(now)
         clock.now_s += 1
-    assert moving.words(now) == ["896 KiB/s", "1 min 46 s left"]
+    assert moving.words(now) == ["896 KiB/s", "1 min 47 s left"]
     clock.now_s += 30
     assert moving.words(now) == ["38 s"]
 

@@ -168,7 +168,7 @@ def test_a_log_shows_signs_of_life_while_nothing_else_happens() -> None:
         progress._pulse._ended.set()
         clock.release.release()
     assert clock.asked == [10.0, 10.0]
-    assert re.fullmatch(r"\[  \d\d%\] 1\d\d of 300 MiB, 4\d MiB/s, 2\.\d s left, 0 of 1 image\n", beat)
+    assert re.fullmatch(r"\[  \d\d%\] 1\d\d of 300 MiB, 4\d MiB/s, \d s left, 0 of 1 image\n", beat)
     assert stream.getvalue() == beat
 
 
