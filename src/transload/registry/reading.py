@@ -87,7 +87,6 @@ class Reading:
         self._several: float | None = None
         """The bytes a second that several connections brought, if that seemed no faster than one."""
         self._until = end
-        self._token = Cancellation.within(api.http.cancellation)
         self._overtaking: Overtaking | None = None
         self._download = self._rest()
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterable, Mapping
+import tracemalloc
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from email.message import Message
 from typing import Any
 
@@ -61,3 +63,17 @@ def until(condition: Callable[[], bool]) -> None:
             return
         pause.wait(0.005)
     raise AssertionError("it did not come about")
+
+
+def peak_while_nobody_reads(lines: Sequence[socket.socket], path: str) -> int:
+    """The most memory of Python's, in bytes, while all clients ask for `path` and stop reading after 60 KiB."""
+    tracemalloc.start()
+    try:
+        for line in lines:
+            line.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            left = 60 << 10
+            while left > 0:
+                left -= len(line.recv(left))
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()

@@ -16,7 +16,7 @@ import trustme
 from aiohttp import web
 
 from benchmarks.crowd import Client
-from tests.unit.server.asking import until
+from tests.unit.server.asking import peak_while_nobody_reads, until
 from tests.unit.server.shelf import RepositoryContent
 from transload.layout import LayoutStore
 from transload.memory import MemoryStore
@@ -97,16 +97,7 @@ def test_a_crowd_that_stops_reading_takes_little_memory(tmp_path: Path) -> None:
         for _ in range(64):
             plain = open_lines.enter_context(socket.create_connection(address(served), 60))
             lines.append(open_lines.enter_context(context.wrap_socket(plain, server_hostname="127.0.0.1")))
-        tracemalloc.start()
-        try:
-            for line in lines:
-                line.sendall(f"GET /v2/a/blobs/{digest} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-                left = 60 << 10
-                while left > 0:
-                    left -= len(line.recv(left))
-            peak = tracemalloc.get_traced_memory()[1]
-        finally:
-            tracemalloc.stop()
+        peak = peak_while_nobody_reads(lines, f"/v2/a/blobs/{digest}")
     assert peak < 64 << 20
 
 
