@@ -67,6 +67,7 @@ class Account:
     sessions: dict[str, Session] = field(factory=dict)
     tags: dict[str, str] = field(factory=dict)
     done: Counter[str] = field(factory=Counter)
+    tried: Counter[str] = field(factory=Counter)  # done, or broken off by the server's end
     wrong: list[str] = field(factory=list)
     resumed: int = 0
     kept_bytes: int = 0
@@ -98,13 +99,15 @@ class Client:
         """Do one thing; whether the server answered."""
         actions = list(self._actions())
         (_, action) = self._random.choices(actions, [weight for weight, _ in actions])[0]
+        name = action.__name__.strip("_")
+        self.account.tried[name] += 1
         try:
             action()
         except _BROKEN:
             self.account.done["broken"] += 1
             self._hang_up()
             return False
-        self.account.done[action.__name__.strip("_")] += 1
+        self.account.done[name] += 1
         return True
 
     def leave(self) -> None:

@@ -10,8 +10,10 @@ import pytest
 from benchmarks.crowd import MIB, Client
 from benchmarks.soak import crowding, free_port, serving, total
 
-KILLS = 20
+KILLS, MOST_KILLS = 20, 100
 BETWEEN = 25  # actions of all clients
+# On a slow machine few large pushes end between two kills: what counts is that each of these was under way.
+WANTED = ("push_in_pieces", "push_large", "resume", "tag", "break_off")
 
 
 def test_nothing_that_was_acknowledged_is_lost(tmp_path: Path) -> None:
@@ -22,9 +24,14 @@ def test_nothing_that_was_acknowledged_is_lost(tmp_path: Path) -> None:
     def done() -> int:
         return sum(client.account.done.total() - client.account.done["broken"] for client in clients)
 
+    def tried(action: str) -> bool:
+        return any(client.account.tried[action] for client in clients)
+
     try:
         with crowding(clients, 0.01):
-            for _ in range(KILLS):
+            for kills in range(MOST_KILLS):
+                if kills >= KILLS and all(map(tried, WANTED)):
+                    break
                 enough = done() + BETWEEN
                 while done() < enough and child.process.poll() is None:
                     pause.wait(0.01)
@@ -38,7 +45,7 @@ def test_nothing_that_was_acknowledged_is_lost(tmp_path: Path) -> None:
     assert [sentence for account in accounts for sentence in account.wrong] == []
     acts = total(accounts)
     assert acts["broken"] >= KILLS, "no client noticed"
-    assert all(acts[action] for action in ("push_in_pieces", "push_large", "resume", "tag", "break_off"))
+    assert [action for action in WANTED if not tried(action)] == []
     assert sum(account.kept_bytes for account in accounts) > MIB, "uploads went on from where they were"
     assert "Traceback" not in (tmp_path / "log").read_text()
 
