@@ -5,7 +5,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-APT    := docker-registry skopeo curl
+APT    := docker-registry skopeo curl chromium
 # Most tests wait more than they compute.
 JOBS   ?= 4
 # The tests write thousands of small files and flush each: in memory where the system has a place for that, with 2 GiB
@@ -79,7 +79,8 @@ format: $(VENV)/ready
 # Tools of the tests that come from Debian; where apt may not be used, the tests that need them say so and are skipped.
 .PHONY: servers
 servers: $(VENV)/ready
-	@command -v docker-registry >/dev/null && command -v skopeo >/dev/null && command -v curl >/dev/null || \
+	@command -v docker-registry >/dev/null && command -v skopeo >/dev/null && command -v curl >/dev/null && \
+	command -v chromium >/dev/null || \
 	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq $(APT) >/dev/null; } || \
 	echo "note: $(APT) cannot be installed here; tests that need them will be skipped"
 	@command -v helm >/dev/null || $(BIN)/python tools/helm.py $(VENV)/helm || \
@@ -89,7 +90,7 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --upgrade pip
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --build-constraint constraints.txt \
-	    --group dev --editable '.[serve,sign,trust,sigstore]'
+	    --group dev --editable '.[html,serve,sign,trust,sigstore]'
 	@touch $@
 
 lock:

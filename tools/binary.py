@@ -54,7 +54,7 @@ def environment(scratch: Path) -> str:
     _run(sys.executable, "-m", "venv", str(scratch / "venv"))
     python = str(scratch / "venv" / "bin" / "python")
     install = (python, "-m", "pip", "install", "--quiet", "--constraint", str(ROOT / "constraints.txt"))
-    _run(*install, f"{wheel}[serve,sign,trust,sigstore]", "pyinstaller")
+    _run(*install, f"{wheel}[html,serve,sign,trust,sigstore]", "pyinstaller")
     return python
 
 

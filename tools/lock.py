@@ -27,7 +27,7 @@ def main() -> None:
         pip = (f"{folder}/bin/python", "-m", "pip")
         install = (*pip, "install", "--quiet", "--upgrade")
         _run(*install, "pip")
-        wanted = [*project["build-system"]["requires"], f"{ROOT}[serve,sign,trust,sigstore]"]
+        wanted = [*project["build-system"]["requires"], f"{ROOT}[html,serve,sign,trust,sigstore]"]
         _run(*install, *groups, *wanted)
         frozen = _run(*pip, "freeze", "--all", "--exclude", "transload", "--exclude", "setuptools")
     (ROOT / "constraints.txt").write_text(HEAD + frozen)

@@ -25,7 +25,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         program, maker = _environment(scratch, "program"), _environment(scratch, "maker")
         constraints = str(ROOT / "constraints.txt")
-        _install(program, "--constraint", constraints, f"{wheels[0]}[serve,sign,trust,sigstore]", "ecdsa")
+        _install(program, "--constraint", constraints, f"{wheels[0]}[html,serve,sign,trust,sigstore]", "ecdsa")
         _install(maker, MAKER)
         made = folder / "transload.cdx.json"
         metadata = ("--pyproject", str(ROOT / "pyproject.toml"), "--mc-type", "application")

@@ -5,6 +5,6 @@
 set -eu
 wanted=$1
 mkdir wheels
-python3 -m pip wheel --wheel-dir wheels "transload[serve,sign,trust,sigstore] @ file://$(realpath "$wanted")"
+python3 -m pip wheel --wheel-dir wheels "transload[html,serve,sign,trust,sigstore] @ file://$(realpath "$wanted")"
 cd wheels
 sha256sum ./*.whl | while read -r sum file; do echo "$file --hash=sha256:$sum"; done >requirements.txt

@@ -14,6 +14,7 @@ from transload.errors import PartMissing
 class Extra(Enum):
     """An extra, by its name in pyproject.toml."""
 
+    HTML = "html"
     SERVE = "serve"
     SIGN = "sign"
     TOOL = "tool"
@@ -57,9 +58,10 @@ def one_file() -> Path | None:
 
 
 _MODULES = {
-    Extra.SERVE: ("aiohttp",),
+    Extra.HTML: ("jinja2",),
+    Extra.SERVE: ("aiohttp", "jinja2"),
     Extra.SIGN: ("cryptography",),
-    Extra.TOOL: ("aiohttp", "ecdsa"),
+    Extra.TOOL: ("aiohttp", "ecdsa", "jinja2"),
     Extra.TRUST: ("cbor2", "cryptography", "rfc3161_client"),
     Extra.SIGSTORE: ("cryptography", "sigstore"),
 }

@@ -1,9 +1,11 @@
-"""Text for people, in one style everywhere: bytes in words and from words, and suggestions for misspelt names."""
+"""Text for people, in one style everywhere: numbers in words, texts that are safe to show, suggestions for names."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from transload.expressions import late
 
@@ -12,6 +14,11 @@ _FACTORS = {"": 1, "b": 1}
 for _power, _letter in enumerate("kmgt", 1):
     _FACTORS |= {_letter: 1024**_power, f"{_letter}ib": 1024**_power, f"{_letter}b": 1000**_power}
 _SIZE = late(r"([0-9]{1,15}(?:\.[0-9]{1,6})?)\s*([a-z]*)")
+_DIGEST_BEGINS = late(r"sha\d{3}:")
+_HOST_AND_PATH = late(r"[\w-]+(?:\.[\w-]+)+(?::\d+)?/", re.ASCII)
+_EXAMPLE = "user:password"  # as our own hints write it
+_TEXT_LENGTH = 4000
+_WORD = late(r"[^\s\"'<>]+")
 _SHOWN = 8
 _TENTHS_FROM = 3  # from GiB on, whole units are too coarse to show progress
 
@@ -55,6 +62,103 @@ def in_plural(number: int, noun: str) -> str:
     if number == 1:
         return noun
     return f"{noun[:-1]}ies" if re.search("[^aeiou]y$", noun) else f"{noun}s"
+
+
+def count(number: int, noun: str) -> str:
+    """A number and its noun, in the plural where English wants it.
+
+    >>> count(1, "image"), count(12_345, "request"), count(2, "retry"), count(2, "day")
+    ('1 image', '12,345 requests', '2 retries', '2 days')
+    """
+    return f"{number:,} {in_plural(number, noun)}"
+
+
+def duration(seconds: float) -> str:
+    """A duration in two units at most.
+
+    >>> duration(0.84), duration(42.4), duration(200), duration(7500), duration(93_600)
+    ('0.8 s', '42 s', '3 min 20 s', '2 h 5 min', '1 d 2 h')
+    """
+    if seconds < 9.95:
+        return f"{max(0.0, seconds):.1f} s"
+    whole_s = round(seconds)
+    if whole_s < 60:
+        return f"{whole_s} s"
+    if whole_s < 3600:
+        return _two(whole_s, 60, "min", "s")
+    whole_min = whole_s // 60
+    return _two(whole_min, 60, "h", "min") if whole_min < 24 * 60 else _two(whole_min // 60, 24, "d", "h")
+
+
+def _two(number: int, step: int, larger: str, smaller: str) -> str:
+    whole, rest = divmod(number, step)
+    return f"{whole} {larger} {rest} {smaller}" if rest else f"{whole} {larger}"
+
+
+def instant(wall_s: float) -> str:
+    """A moment in UTC, as RFC 3339 writes it, to the millisecond.
+
+    >>> instant(1_700_000_000.5)
+    '2023-11-14T22:13:20.500Z'
+    """
+    moment = datetime.fromtimestamp(wall_s, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def harmless(text: str) -> str:
+    r"""`text` made safe to show and to encode. All output goes through this function.
+
+    Characters that move the cursor, change the direction of writing, are invisible, or are half a character become
+    question marks, line ends become blanks, and user name and password in a URL become dots.
+
+    >>> harmless("denied:\r\n\x1b[31mno\u202e\ud800")
+    'denied:  ?[31mno??'
+    >>> harmless("at https://ann:secret@registry.example/a")
+    'at https://…@registry.example/a'
+    >>> harmless("write http://user:password@proxy.example:3128")
+    'write http://user:password@proxy.example:3128'
+    >>> harmless("signed by https://code.example/a/b.yml@refs/tags/v1")
+    'signed by https://code.example/a/b.yml@refs/tags/v1'
+    """
+    shown = text if text.isprintable() else "".join(map(_harmless_letter, text))
+    return _WORD.sub(_without_user, shown) if "@" in shown and "://" in shown else shown
+
+
+def _harmless_letter(letter: str) -> str:
+    if letter.isprintable():
+        return letter
+    if letter in "\t\n\r\v\f\x85\u2028\u2029":
+        return " "
+    return "?" if unicodedata.category(letter) in {"Cc", "Cf", "Cs"} else letter
+
+
+def _without_user(word: re.Match[str]) -> str:
+    """The word without user information. The @ before a digest does not end any, nor one in the path behind a host.
+
+    Sigstore's identities have such an @. A password may have a slash in it, so what is before that must be a host.
+    """
+    scheme, slashes, rest = word[0].partition("://")
+    if _HOST_AND_PATH.match(rest) and "://" not in rest:
+        return word[0]
+    pieces = rest.split("@")
+    if len(pieces) > 1 and _DIGEST_BEGINS.match(pieces[-1]):
+        pieces[-2:] = ["@".join(pieces[-2:])]
+    known = len(pieces) == 1 or pieces[0] == _EXAMPLE
+    return word[0] if known else f"{scheme}{slashes}…@{pieces[-1]}"
+
+
+def one_line(text: str) -> str:
+    r"""A text of any shape in one harmless line.
+
+    >>> one_line("denied:\r\n  \x1b[31mno\x07")
+    'denied: ?[31mno?'
+    """
+    return harmless(" ".join(text.split()))
+
+
+def cut(text: str) -> str:
+    """A text, cut where nobody would read on."""
+    return text if len(text) <= _TEXT_LENGTH else f"{text[:_TEXT_LENGTH]}…"
 
 
 def bytes_in(text: str) -> int | None:

@@ -45,4 +45,4 @@ def test_what_is_built_has_the_same_extras() -> None:
     """The executable, the container, and the list of what is in them."""
     root = Path(__file__).parents[2]
     for file in ("tools/binary.py", "tools/sbom.py", "deploy/container/wheels.sh"):
-        assert "[serve,sign,trust,sigstore]" in (root / file).read_text(encoding="utf-8"), file
+        assert "[html,serve,sign,trust,sigstore]" in (root / file).read_text(encoding="utf-8"), file

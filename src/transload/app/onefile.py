@@ -28,6 +28,7 @@ OPTIONAL = {
         *("aiohappyeyeballs", "aiohttp", "aiosignal", "frozenlist", "idna", "multidict", "propcache"),
         *("typing-extensions", "yarl"),
     ),
+    "write HTML": ("jinja2", "markupsafe"),
     "verify signatures": ("ecdsa", "six"),
 }
 LEFT_OUT = ("async-timeout", "colorama", "rich")

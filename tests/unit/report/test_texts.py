@@ -16,9 +16,11 @@ from transload.report.styled import Styled, folded
 FACTORS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40, "PiB": 1 << 50}
 
 
-@pytest.mark.parametrize("name", ["exitcodes", "texts", "styled", "problem", "screen"])
+@pytest.mark.parametrize(
+    "name", [*(f"report.{name}" for name in ("exitcodes", "texts", "styled", "problem", "screen")), "wording"]
+)
 def test_the_examples_in_docstrings_hold(name: str) -> None:
-    outcome = doctest.testmod(importlib.import_module(f"transload.report.{name}"))
+    outcome = doctest.testmod(importlib.import_module(f"transload.{name}"))
     assert outcome.attempted
     assert not outcome.failed
 
