@@ -165,10 +165,11 @@ class HostTroubled:
     """A host gives no useful answer, or gives one again. Sent outside of runs too: while planning, verifying, listing.
 
     `retrying`: a request failed with `error`, and attempt number `attempt` of about `attempts` follows after `wait_s`
-    seconds. `silent`: requests wait for an answer. `limited`: its `allowance` of requests is used up; the next one
-    follows after `wait_s` seconds, at once if that is 0. `back`: it answers again. `troubled_s` is for how many seconds
-    it has given no useful answer; `left_s` is how many are left until it is given up. `until_s` is when the wait ends,
-    or when the silent host is given up, in seconds since 1970. `at_a_time` is how many requests may be under way.
+    seconds; both are 0 if nobody repeats that request, and only the next one waits. `silent`: requests wait for an
+    answer. `limited`: its `allowance` of requests is used up; the next one follows after `wait_s` seconds, at once if
+    that is 0. `back`: it answers again. `troubled_s` is for how many seconds it has given no useful answer; `left_s` is
+    how many are left until it is given up. `until_s` is when the wait ends, or when the silent host is given up, in
+    seconds since 1970. `at_a_time` is how many requests may be under way.
     """
 
     host: str

@@ -108,12 +108,24 @@ class Host:
         )
 
     def failed(
-        self, kind: Kind, round_: int, error: TransloadError, doing: str, wanted_s: float | None = None
+        self,
+        kind: Kind,
+        round_: int,
+        error: TransloadError,
+        doing: str,
+        wanted_s: float | None = None,
+        *,
+        is_extra: bool = False,
     ) -> TransloadError:
-        """Leave the host alone for a while, or for good. Returns the error to raise."""
+        """Leave the host alone for a while, or for good. Returns the error to raise.
+
+        A request that `is_extra` is not repeated: others do its work.
+        """
         if error.retryable:
             pause_s = self.backoff.failed(round_, wanted_s, self.patience.longest_pause_s(kind))
-            self.patience.failed(kind, error, self.backoff.failures, pause_s, self.slots.at_a_time)
+            self.patience.failed(
+                kind, error, self.backoff.failures, pause_s, self.slots.at_a_time, is_repeated=not is_extra
+            )
         over = self.patience.is_over() and self.patience.known  # a host that never answered gets its own error
         return self.patience.error(doing) if over else error
 
@@ -136,7 +148,7 @@ class Host:
             return
         error = trouble(f"{doing}: {self.name} answers {status}", subject=self.name, retry_after_s=wanted_s)
         if wanted_s is None or not self.patience.refuse(kind, wanted_s, error):
-            self.failed(kind, round_, error, doing, wanted_s)
+            self.failed(kind, round_, error, doing, wanted_s, is_extra=is_extra)
 
     def rest_alone(self, trial: Trial, beyond: int, error: TransloadError, cancellation: Cancellation) -> None:
         """Let one request wait that is in trouble while others succeed, the `beyond`-th time past the usual attempts.

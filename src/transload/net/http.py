@@ -217,6 +217,7 @@ class Http:
             round_ = host.backoff.wait(cancellation)
             cancellation.check()
             host.patience.check(request.doing)
+            is_extra = request.give_way is not None
 
             def translate(error: BaseException) -> TransloadError | None:
                 if not isinstance(error, FOREIGN):
@@ -225,7 +226,7 @@ class Http:
                 cause = self._cause(error, origin, request.doing, flight)
                 asked = request.registry or Origin.of(request.url)
                 cause = sent_on(cause, asked, origin) if asked != origin else cause
-                return host.failed(kind, round_, cause, request.doing)
+                return host.failed(kind, round_, cause, request.doing, is_extra=is_extra)
 
             asked_s = self.clock.monotonic_s()
             with self._watch.sending(flight):
@@ -239,7 +240,6 @@ class Http:
                 response.close()
                 raise proxy_refusal(request.doing)
             if response.status in RETRIED:
-                is_extra = request.give_way is not None
                 host.put_off(kind, round_, response.status, response.headers, request.doing, is_extra=is_extra)
                 flight.is_last = host.patience.is_over()
             else:

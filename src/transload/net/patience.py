@@ -122,11 +122,18 @@ class Patience:
             self._listen(HostTroubled(self._host, "back", now_s - since_s, self._budget_s))
 
     def failed(
-        self, kind: Kind, error: TransloadError, failures: int, pause_s: float | None, at_a_time: int | None = None
+        self,
+        kind: Kind,
+        error: TransloadError,
+        failures: int,
+        pause_s: float | None,
+        at_a_time: int | None = None,
+        *,
+        is_repeated: bool = True,
     ) -> None:
-        """A request failed; the next attempt comes after `pause_s` (None: another thread has reported it already).
+        """A request failed; the next one comes after `pause_s` (None: another thread has reported it already).
 
-        `at_a_time` requests may be under way from now on.
+        `at_a_time` requests may be under way from now on. Only attempts of one that `is_repeated` are counted.
         """
         with self._lock:
             if self._over is not None:
@@ -153,8 +160,8 @@ class Patience:
                 "retrying",
                 troubled_s,
                 left_s,
-                attempt=failures + 1,
-                attempts=attempts,
+                attempt=failures + 1 if is_repeated else 0,
+                attempts=attempts if is_repeated else 0,
                 wait_s=pause_s,
                 error=error,
                 side=error.side,

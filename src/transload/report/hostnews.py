@@ -15,18 +15,27 @@ _LIMITED_S = 60.0
 class HostNews:
     """Of retries at a host people see the first, then fewer and fewer; and each wait much longer than those before.
 
-    Of waits for a limit on requests they see one a minute.
+    Of waits for a limit on requests they see one a minute. That a host answers again is news only if they have seen
+    its trouble: a line that breaks off each second and goes on would fill the screen.
     """
 
     def __init__(self) -> None:
         self._retried: dict[str, tuple[float, float]] = {}
         self._limited_s: dict[str, float] = {}
+        self._in_trouble: set[str] = set()
 
     def is_for_people(self, event: HostTroubled) -> bool:
         """Whether people should see this event; it counts as seen then."""
         if event.state == "limited":
             return self._is_new_limit(event)
-        return event.state != "retrying" or self._is_new_retry(event)
+        if event.state == "back":
+            seen = event.host in self._in_trouble
+            self._in_trouble.discard(event.host)
+            return seen
+        if event.state == "retrying" and not self._is_new_retry(event):
+            return False
+        self._in_trouble.add(event.host)
+        return True
 
     def _is_new_limit(self, event: HostTroubled) -> bool:
         until_s = event.until_s or 0.0

@@ -22,6 +22,7 @@ from transload.report.texts import (
     size,
     size_of,
     time_left,
+    with_short_digests,
 )
 
 if TYPE_CHECKING:
@@ -86,7 +87,9 @@ class Sentences:
             self._broken.add(broken)
             self._longest_s = max(self._longest_s, event.wait_s)
         wait = f"again in {duration(event.wait_s)}" if event.wait_s > 0 else "again now"
-        words = f"{self.short(label)}: {one_line(event.error.message)}; {wait} (attempt {event.attempt + 1})"
+        message = one_line(event.error.message)
+        message = message if self.width is None else with_short_digests(message)
+        words = f"{self.short(label)}: {message}; {wait} (attempt {event.attempt + 1})"
         return folded("  retry ", words, self.width, "warn")
 
     def host(self, event: HostTroubled) -> list[Styled]:
@@ -161,7 +164,10 @@ def host_sentence(event: HostTroubled) -> str:
         return f"{event.side or event.host} {_limited(event)}"
     code = event.error.code if event.error else ""
     state = {"too-many-requests": "busy", "server-trouble": "in trouble"}.get(code, "unreachable")
-    tries = f"retrying ({event.attempt} of {event.attempts}), next in {_wait(event.wait_s, event)}"
+    wait = _wait(event.wait_s, event)
+    # Of a request that nobody repeats, since others do its work, there is nothing to count.
+    counted = f"retrying ({event.attempt} of {event.attempts}), next in {wait}"
+    tries = counted if event.attempts else f"next request in {wait}"
     why = f": {one_line(event.error.message)}" if event.error else ""
     return f"{event.side or event.host} {state}, {tries}{why}"
 

@@ -9,13 +9,14 @@ from transload.errors import Interrupted
 from transload.report.exitcodes import MIXED
 from transload.report.planned import share_json
 from transload.report.result import RESULT_FORMAT, ImageResult, Result, exit_code
-from transload.report.styled import Styled
-from transload.report.summary import summary_lines
+from transload.report.styled import Styled, folded
+from transload.report.summary import summary_lines, traffic_of
 from transload.report.texts import count, one_line, shortened, size
 from transload.values import frozen
 
 if TYPE_CHECKING:
     from transload.planning.plan import Share
+    from transload.report.hosttotals import HostTotals
 
 _LABEL = 24  # letters of a target before a line; longer names lose their beginning
 
@@ -73,15 +74,26 @@ def worst(codes: Sequence[int]) -> int:
 
 
 def results_lines(results: Results, width: int | None = None) -> list[Styled]:
-    """The result for each target under its name, and in the last line how many have everything."""
+    """The result for each target under its name, then what all have read, and last how many have everything."""
     lines: list[Styled] = []
-    for name, result in zip(results.targets, results.results, strict=True):
+    apart = [[host for host in result.traffic if host.side == "target"] for result in results.results]
+    for name, result, own in zip(results.targets, results.results, apart, strict=True):
         lines += [
             Styled.of((one_line(name), "strong")),
-            *indented(summary_lines(result, width and width - 2)),
+            *indented(summary_lines(result, width and width - 2, own)),
             Styled(),
         ]
-    return [*lines, *_closing(results)]
+    return [*lines, *_shared(results, width), *_closing(results)]
+
+
+def _shared(results: Results, width: int | None) -> Iterator[Styled]:
+    """The traffic with sources, once: they are read for all targets together."""
+    hosts: dict[str, HostTotals] = {}
+    for host in (host for result in results.results for host in result.traffic if host.side != "target"):
+        if host.host not in hosts or hosts[host.host].requests < host.requests:  # counted when a target had ended
+            hosts[host.host] = host
+    for number, host in enumerate(hosts[name] for name in sorted(hosts)):
+        yield from folded("                  " if number else "for all targets:  ", traffic_of(host), width, "faint")
 
 
 def _closing(results: Results) -> Iterator[Styled]:

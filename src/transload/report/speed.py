@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 
 WINDOW_S = 10.0
+_LONG = 3  # the time left follows a window so many times as long: a line that comes and goes does not make it jump
+_AGREE = 2.0  # and is not known while the rates over both windows differ by more than this: something has changed
 _SAMPLE_S = 0.2
 _SETTLED_S = 3.0  # with a rate measured over less than this, the time left would be a wild guess
 _STILL_S = 3.0  # after this long without a byte, nobody knows when the next one comes
@@ -34,8 +36,7 @@ class Speed:
     def rate(self, now_s: float) -> float:
         """Bytes per second over the window."""
         self._forget(now_s)
-        since_s, moved = self._samples[0]
-        return (self._moved - moved) / (now_s - since_s) if now_s > since_s else 0.0
+        return self._over(self._window_s, now_s)
 
     def still_s(self, now_s: float) -> float:
         """How long nothing has moved, in seconds."""
@@ -47,11 +48,21 @@ class Speed:
         Nor when no bytes are open: bytes say nothing of the requests that are left.
         """
         settled = self._first_s is not None and now_s - self._first_s >= _SETTLED_S
-        rate = self.rate(now_s)
+        rate, steady = self.rate(now_s), self._over(_LONG * self._window_s, now_s)
         if not settled or self.still_s(now_s) >= _STILL_S or rate < CRAWLING or open_bytes <= 0:
             return None
-        return open_bytes / rate
+        agree = steady / _AGREE <= rate <= steady * _AGREE
+        return open_bytes / steady if agree else None
+
+    def _over(self, window_s: float, now_s: float) -> float:
+        """Bytes per second since the last sample that is older than the window, or since the first."""
+        since_s, moved = self._samples[0]
+        for at_s, had in reversed(self._samples):
+            if at_s <= now_s - window_s:
+                since_s, moved = at_s, had
+                break
+        return (self._moved - moved) / (now_s - since_s) if now_s > since_s else 0.0
 
     def _forget(self, now_s: float) -> None:
-        while len(self._samples) > 1 and self._samples[1][0] <= now_s - self._window_s:
+        while len(self._samples) > 1 and self._samples[1][0] <= now_s - _LONG * self._window_s:
             self._samples.popleft()

@@ -18,9 +18,14 @@ if TYPE_CHECKING:
 _NAMED = 6  # names shown under one problem; the report files have all of them
 
 
-def summary_lines(result: Result, width: int | None = None) -> list[Styled]:
-    """The verdict first, then failures grouped by cause, and last, where people look, the command to go on with."""
-    lines = [*_verdict(result, width), *_facts(result, width)]
+def summary_lines(
+    result: Result, width: int | None = None, traffic: Sequence[HostTotals] | None = None
+) -> list[Styled]:
+    """The verdict first, then failures grouped by cause, and last, where people look, the command to go on with.
+
+    `traffic` are the hosts to name, if not all of them.
+    """
+    lines = [*_verdict(result, width), *_facts(result, width, result.traffic if traffic is None else traffic)]
     if result.problem is not None:
         lines += problem_lines(result.problem, width)
     if result.attestations is not None and result.attestations.problem is not None:
@@ -123,7 +128,7 @@ def _absent(result: Result) -> str:
     return f" ({'' if absent == len(result.failures) else f'{absent} of them '}missing at the source)"
 
 
-def _facts(result: Result, width: int | None) -> Iterator[Styled]:
+def _facts(result: Result, width: int | None, traffic: Sequence[HostTotals]) -> Iterator[Styled]:
     copied, mounted, present = (result.share(kind) for kind in ("copied", "mounted", "present"))
     phrases = [f"{size(copied.bytes)} copied in {count(copied.blobs, 'blob')}"] if copied.blobs else []
     phrases += [
@@ -145,7 +150,7 @@ def _facts(result: Result, width: int | None) -> Iterator[Styled]:
     if result.out_of_bytes:
         left = f"{count(result.counts['left'], 'image')}, {size(result.left_bytes)}, for the next run"
         yield from folded("  left:    ", left, width, "faint")
-    for number, host in enumerate(result.traffic):
+    for number, host in enumerate(traffic):
         yield from folded("           " if number else "  traffic: ", traffic_of(host), width, "faint")
 
 

@@ -22,7 +22,7 @@ from transload.errors import (
     TransloadError,
     at_side,
 )
-from transload.events import How, Listener, StepMoved, StepRetried
+from transload.events import Event, How, Listener, StepMoved, StepRetried
 from transload.oci import Descriptor
 from transload.planning import BlobStep
 from transload.ports import Chunk, Ingest, Source, Target
@@ -139,7 +139,15 @@ class Placing:
 
     def place(self, step: BlobStep, source: Source) -> How:
         """Make the step's blob visible in its repository. Raises the error of the last attempt."""
-        if self.begun is not None and self.begun(step, self.listen):
+        tried = 0
+
+        def heard(event: Event) -> None:
+            nonlocal tried
+            if isinstance(event, StepRetried):
+                tried = event.attempt
+            self.listen(event)
+
+        if self.begun is not None and self.begun(step, heard):
             return "copied"
         origin = BlobOrigin(source, step.source_repository, "source")
         if self.recheck:
@@ -154,7 +162,7 @@ class Placing:
                 if source.request_costs is not None and self.target.exists(step.origin, step.descriptor):
                     origin = BlobOrigin(self.target, step.origin, "target")
         try:
-            self.copy(step, origin)
+            self.copy(step, origin, tried=tried)
         except BlobUnknown as error:
             if not step.descriptor.is_foreign or error.side != "source":
                 raise
@@ -195,14 +203,14 @@ class Placing:
             )
             raise
 
-    def copy(self, step: BlobStep, origin: BlobOrigin, begin: Begin | None = None) -> None:
+    def copy(self, step: BlobStep, origin: BlobOrigin, begin: Begin | None = None, *, tried: int = 0) -> None:
         """Copy the bytes from `origin`, as often as it takes. Raises the error of the last attempt.
 
-        `begin` gives the ingest, if it is not that of the target.
+        `begin` gives the ingest, if it is not that of the target. The blob was `tried` so often before, for the count.
         """
         begin = begin or functools.partial(self.target.begin, step.repository, step.descriptor)
         chances = 1
-        attempt = 1
+        attempt = 1 + tried
         advance = Advance(self.clock.monotonic_s())
         while True:
             try:

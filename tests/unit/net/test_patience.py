@@ -552,3 +552,13 @@ def test_an_interruption_ends_the_wait_for_a_name_server(monkeypatch: pytest.Mon
         threading.Thread(target=cancel_when_asked, daemon=True).start()
         with pytest.raises(Interrupted):
             http.ask(HttpRequest("GET", "https://registry.invalid/", "asking", "test"))
+
+
+def test_a_request_that_nobody_repeats_is_not_counted_as_an_attempt() -> None:
+    """A part of a blob that others read is dropped when it is refused; it was told as "retrying (2 of 16)"."""
+    told: list[HostTroubled] = []
+    budget, clock = patience(told)
+    budget.begin(GET, clock.monotonic_s())
+    budget.failed(GET, Stalled("x"), 1, 1.0, is_repeated=False)
+    budget.failed(GET, Stalled("x"), 2, 1.0)
+    assert [(event.attempt, event.attempts > 0) for event in told] == [(0, False), (3, True)]

@@ -19,6 +19,7 @@ from tests.unit.report.replay import MIB, Replay, StoppedClock, Wanted, planned
 from transload.errors import AccessDenied, DigestMismatch, ServerTrouble, TooManyRequests, Unreachable
 from transload.events import Allowance, HostTroubled, ImageDone, RunStarted, StepRetried, StepStarted
 from transload.planning import Plan
+from transload.report.hostnews import HostNews
 from transload.report.lines import LineProgress
 from transload.report.planned import planned_lines
 from transload.report.screen import ROWS, WIDEST, screen
@@ -58,6 +59,16 @@ def test_a_log_explains_failures_with_place_and_hint_and_tells_retries() -> None
     assert "failed (digest-mismatch)\n  error: expected sha256:ca978112ca1bbdcafac231b39a23dc4da786" in told
     assert "    where: source mcr.microsoft.com\n    hint: the source delivers damaged content" in told
     assert "  retry arc-sqlmi@f827a0c5880c: registry.plant-7.example answered 502; again in 3.0 s (attempt 3)" in told
+
+
+def test_a_retry_on_a_terminal_has_short_digests() -> None:
+    found = f"damaged content: expected sha256:{'a' * 64}, found sha256:{'b' * 64}"
+    retried = StepRetried(0, DigestMismatch(found, side="source"), 1, 0.5)
+    (line, more) = Sentences(Tally(planned([Wanted("a")])), width=80).retry(retried, "a@0123")
+    assert f"{line} {str(more).strip()}" == (
+        "  retry a@0123: damaged content: expected sha256:aaaaaaaaaaaa…, found "
+        "sha256:bbbbbbbbbbbb…; again in 0.5 s (attempt 2)"
+    )
 
 
 def test_the_same_failure_is_explained_once() -> None:
@@ -320,6 +331,10 @@ REFUSED = Unreachable("looking for the blob: r.example refuses connections")
         ),
         (HostTroubled("r.example", "back", 34, 120), "r.example answers again, after 34 s"),
         (
+            HostTroubled("r.example", "retrying", 1, 119, wait_s=1.9, until_s=MOMENT_S, error=BUSY, side="source"),
+            "source busy, next request in 2 s: r.example answers 429",
+        ),
+        (
             HostTroubled("r.example", "silent", 10, 110, until_s=MOMENT_S),
             "waiting for r.example for 10 s, giving up in 1 min 50 s (at 15:06:40)",
         ),
@@ -346,6 +361,15 @@ REFUSED = Unreachable("looking for the blob: r.example refuses connections")
 def test_what_is_said_of_a_host_that_does_not_answer(event: HostTroubled, told: str) -> None:
     with in_zone("UTC"):
         assert host_sentence(event) == told
+
+
+def test_that_a_host_answers_again_is_told_only_after_its_trouble_was() -> None:
+    """A line that broke off each second filled the screen with "answers again"."""
+    news = HostNews()
+    broken = [HostTroubled("r.example", "retrying", troubled_s, 117, wait_s=0.5) for troubled_s in (1.0, 1.1, 1.2)]
+    back = HostTroubled("r.example", "back", 1.3, 120)
+    told = [news.is_for_people(event) for event in (back, broken[0], back, broken[1], back, broken[2], back)]
+    assert told == [False, True, True, False, False, False, False]
 
 
 def test_the_time_of_a_wait_is_that_of_the_place() -> None:

@@ -80,8 +80,24 @@ def test_the_result_of_each_stands_under_its_name(width: int | None) -> None:
     result = result_of(tally, replay.outcome)
     results = Results(targets=NAMES, results=(result, result), read_again=Share())
     lines = [str(line) for line in results_lines(results, width)]
-    assert [line for line in lines if line and not line.startswith(" ")] == [*NAMES, "0 of 2 targets are complete"]
+    assert [line for line in lines if line and not line.startswith((" ", "for all"))] == [
+        *NAMES,
+        "0 of 2 targets are complete",
+    ]
     assert results.failures == (*result.failures, *result.failures)
+
+
+def test_the_traffic_of_sources_is_named_once() -> None:
+    """Both totals showed it, so that it looked like twice as much."""
+    clock, plan = StoppedClock(), planned()
+    tally = Tally(plan, clock)
+    replay = Replay(plan, clock)
+    for event in replay:
+        tally(event)
+    result = result_of(tally, replay.outcome)
+    text = "\n".join(map(str, results_lines(Results(targets=NAMES, results=(result, result), read_again=Share()))))
+    assert text.count("mcr.microsoft.com 87 requests") == 1
+    assert text.count("registry.plant-7.example:5000 143 requests") == 2
 
 
 def test_labels_that_would_be_alike_are_whole() -> None:

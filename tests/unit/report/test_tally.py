@@ -96,7 +96,7 @@ def test_the_rate_is_that_of_the_last_seconds(clock: StoppedClock) -> None:
         tally(StepMoved(step, second * MIB if second <= 10 else (10 + 5 * (second - 10)) * MIB))
     now = tally.snapshot()
     assert now.rate_bytes_per_s == pytest.approx(5 * MIB)
-    assert now.left_s == pytest.approx((tally.total - 60 * MIB) / (5 * MIB))
+    assert now.left_s == pytest.approx((tally.total - 60 * MIB) / (59 * MIB / 20)), "by all of it so far"
     clock.now_s += 60
     assert tally.snapshot().rate_bytes_per_s == 0
     assert tally.snapshot().left_s is None

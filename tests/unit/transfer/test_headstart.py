@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tests.unit.planning.scene import SOURCE, TARGET, Scene
 from tests.unit.planning.test_ahead import Far
-from transload.errors import AccessDenied
-from transload.events import Event, RunStarted, StepDone, StepMoved
+from transload.errors import AccessDenied, DigestMismatch
+from transload.events import Event, RunStarted, StepDone, StepMoved, StepRetried
 from transload.oci import Descriptor
 from transload.planning import Plan
 from transload.ports import Chunk
@@ -99,6 +99,29 @@ def test_what_failed_is_done_by_the_engine() -> None:
     assert [head.finished(step, lambda _: None) for step in plan.blob_steps()].count(False) == 1
     assert all_well(scene.run(plan, head_start=head))
     head.close()
+
+
+def test_attempts_are_counted_on_after_the_head_start() -> None:
+    """Two retries of a blob in a row were both told as attempt 2."""
+    source = Gated(SOURCE)
+    scene, plan = made(source)
+    largest = max(plan.blob_steps(), key=lambda step: step.descriptor.size)
+    scene.script(fails("open", lambda: DigestMismatch("damaged"), subject=largest.descriptor.digest, times=3))
+    head = begun(scene, plan, bodies=3)
+    for _ in range(3):
+        assert source.asked.acquire(timeout=60)
+    told: list[Event] = []
+
+    def listen(event: Event) -> None:
+        told.append(event)
+        if isinstance(event, StepMoved) and event.step == largest.id:  # the engine has taken it over
+            source.may.set()
+
+    assert all_well(scene.run(plan, listen=listen, head_start=head))
+    head.close()
+    attempts = [event.attempt for event in told if isinstance(event, StepRetried)]
+    assert len(attempts) == 2
+    assert attempts == list(range(1, 1 + len(attempts)))
 
 
 def test_what_arrived_is_noted_for_a_later_run(tmp_path: Path) -> None:
