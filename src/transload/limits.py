@@ -259,6 +259,15 @@ STATE_FILE_BYTES = 4 << 20
 STATE_FILE_VALUES = 100_000
 """Values in it."""
 
+RUN_NOTE_BYTES = 256 << 10
+"""The note of a run that goes on or was stopped: its command, how far it is. Real ones have some 3 KiB."""
+
+RUN_NOTES_KEPT = 200
+"""Notes of stopped runs that are kept; the oldest go."""
+
+RUN_NOTES = 1000
+"""Notes that `status` reads; of more it says that there are more."""
+
 PLAN_BYTES = 20 << 20
 """A plan file. A run without a plan file does not have this limit."""
 

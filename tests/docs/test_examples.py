@@ -130,7 +130,7 @@ def test_make_targets_that_the_readme_names_exist() -> None:
 def test_every_verb_has_a_page_with_an_example_that_is_run(verb: str) -> None:
     page = DOCS / "verbs" / f"{verb}.md"
     run = [command for block in blocks(page) if block.language == "console" for command, _ in commands(block.text)]
-    assert any(command.startswith(f"transload {verb} ") for command in run), f"{page} runs no transload {verb}"
+    assert any(f"{command} ".startswith(f"transload {verb} ") for command in run), f"{page} runs no transload {verb}"
 
 
 def test_commands_that_stand_in_tables_are_parsed() -> None:

@@ -26,6 +26,7 @@ from tests.unit.bundle.packing import contents_of
 from tests.unit.discovery.charts.shapes import packed
 from transload.app.baseline import inventory_of
 from transload.app.receipts import read_receipt
+from transload.app.runs import noted_runs
 from transload.app.signedrecord import Opened, encoded
 from transload.app.statefile import StateFile, StateUnusable
 from transload.app.trusthints import INDEX as HINTS_INDEX
@@ -111,6 +112,21 @@ def config(raw: bytes, _: Path) -> object:
         ingest.write([raw])
         ingest.commit()
     return Platform.from_json(read_config(store, "a", descriptor))
+
+
+NOTE = (
+    b'{"format": 1, "run_id": "a", "command": "mirror", "line": "transload mirror a --to b", "folder": "/", '
+    b'"host": "h", "pid": 1, "began_s": 1.5, "locked": true}\n'
+    b'{"noted_s": 2.5, "images": 2, "images_done": 1, "images_failed": 0, "bytes": 1, "bytes_total": 2, '
+    b'"rate_bytes_per_s": 1, "left_s": 1, "ended_s": 3.5, "exit_code": 5, "why": "w", "hint": "h"}   \n'
+)
+
+
+def note(raw: bytes, folder: Path) -> None:
+    (folder / "runs").mkdir(exist_ok=True)
+    (folder / "runs" / "20261127T020301Z-4f2a9c.0123456789abcdef.jsonl").write_bytes(raw)
+    for run in noted_runs(folder).runs:
+        run.to_json()
 
 
 def state(raw: bytes, folder: Path) -> None:
@@ -248,6 +264,7 @@ PARSERS = [
     Parser("tarheaders.py", whole_archive, an_archive()),
     Parser("bundle/format/ledger.py", lambda raw, _: Ledger.decode(raw), LEDGER.encode()),
     Parser("bundle/format/ledger.py", lambda raw, _: Ledger.decode(raw), LEDGER_3.encode()),
+    Parser("app/runs.py", note, NOTE),
     Parser("app/statefile.py", state, b'{"kind": "k", "version": 1, "entries": [{"a": 1}]}'),
     Parser(
         "app/trusthints.py",

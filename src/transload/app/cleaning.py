@@ -16,6 +16,7 @@ from pathlib import Path
 
 from transload.app import stagingplace
 from transload.app.location import Location
+from transload.app.runid import NOTE_NAME, RUNS
 from transload.bundle.format.volumes import JOURNAL, PARTIAL, RECORD, finished_name, split_file_name
 from transload.clock import Clock
 from transload.errors import Busy, LocalError, LocksMissing, UsageError
@@ -65,6 +66,8 @@ class _Place:
             return _what_arrives(name)
         if kind == "journal" and name.endswith(".jsonl"):
             return "notes of a run that was not finished"
+        if kind == RUNS and NOTE_NAME.fullmatch(name):
+            return "the note of a run that was stopped"
         if kind == "media" and name.endswith(".media"):
             return "notes on which media a bundle was written to"
         if kind == ATTESTED and name.endswith(".json"):
@@ -153,6 +156,7 @@ def _places(location: Location | None, state: Path | None) -> tuple[_Place, ...]
             (
                 _Place(folder),
                 _Place(folder.inner("journal")),
+                _Place(folder.inner(RUNS)),
                 _Place(folder.inner("media")),
                 _Place(folder.inner(ATTESTED)),
             )

@@ -16,6 +16,7 @@ from click.core import ParameterSource
 
 from transload.app.answers import QUESTIONS
 from transload.app.settings import read_environment
+from transload.cli.forprograms import running_stream
 from transload.cli.referrers import with_values
 from transload.errors import LocalError, NotFound, TransloadError, UsageError
 
@@ -45,6 +46,23 @@ _NEEDS = (
 # An empty repository: the catalog's images without a folder before them, and tags without a repository in a folder.
 _MAY_BE_EMPTY = {"source_repository", "repositories", "repository"}
 _BY_DEFAULT = (ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP)
+
+
+_WORDS = "transload.words"
+# Options whose values may hold a secret, as a header with a token; a run is repeated without them.
+_UNTOLD = ("--notify-command",)
+
+
+def typed_words() -> list[str]:
+    """The words after `transload` of the running command, as they can be typed again and shown to others."""
+    context = click.get_current_context()
+    words, told = iter(context.meta.get(_WORDS, ())), [str(context.info_name)]
+    for word in words:
+        if word in _UNTOLD:
+            next(words, None)
+        elif not word.startswith(tuple(f"{option}=" for option in _UNTOLD)):
+            told.append(word)
+    return told
 
 
 def is_written(name: str) -> bool:
@@ -79,6 +97,7 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """See click."""
+        ctx.meta[_WORDS] = tuple(args)
         with _blamed(ctx):
             return super().parse_args(ctx, with_values(self.params, args))
 
@@ -86,7 +105,13 @@ class Command(click.Command):
         """See click."""
         _drop_what_gives_way(ctx)
         with _blamed(ctx):
-            return super().invoke(ctx)
+            try:
+                code = super().invoke(ctx)
+            except BaseException as error:
+                _end_note(error, None)
+                raise
+            _end_note(None, code)
+            return code
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
         """See click. Files where it knows nothing: for bash a new word begins after the colon of `oci:DIR`."""
@@ -94,6 +119,20 @@ class Command(click.Command):
 
         file = [] if incomplete.startswith("-") else [CompletionItem(incomplete, type="file")]
         return super().shell_complete(ctx, incomplete) or file
+
+
+def _end_note(error: BaseException | None, code: int | None) -> None:
+    """Say in the state folder how the run ended, if it was noted there."""
+    current = running_stream()
+    if current.note is None:
+        return
+    (note, output), current.note = current.note, None
+    if error is None and not code:
+        note.complete()
+        return
+    from transload.cli.noting import note_end  # few runs end so
+
+    note_end(note, output, error, code)
 
 
 def _without_empty(ctx: click.Context, parse: Callable[..., Any]) -> Callable[..., Any]:

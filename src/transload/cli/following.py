@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from transload.app.halfway import kept_half
 from transload.app.mirror import Prepared
 from transload.app.several import Ended
+from transload.cli.forprograms import running_stream
 from transload.events import ActivityListener, Listener, Progressed
 from transload.report.jsonl import JsonLines, JsonProgress
 from transload.report.lines import LineProgress, LineStream, QuietProgress
@@ -20,7 +21,7 @@ from transload.report.result import Result
 from transload.report.several import labelled, labels
 from transload.report.styled import Styled, folded
 from transload.report.summary import verdict
-from transload.report.tally import Tally, logged
+from transload.report.tally import Tally, logged, together
 from transload.report.texts import one_line
 
 if TYPE_CHECKING:
@@ -105,6 +106,10 @@ class Targets:
     def copying(self, number: int, tally: Tally) -> AbstractContextManager[Listener]:
         """See `Following`."""
         log = None if self._log is None else self._log.progress(tally, self._names[number])
+        noted = running_stream().note
+        if noted is not None:
+            note = noted[0].following(tally)
+            log = note if log is None else together(note, log)
         return logged(self._voice.copying(number, tally), log)
 
     def ended(self, number: int, ended: Ended) -> None:

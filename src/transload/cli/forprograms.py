@@ -16,13 +16,16 @@ import click
 from transload.errors import UsageError
 
 if TYPE_CHECKING:
+    from transload.app.runid import RunNote
+    from transload.cli.output import Output
     from transload.report.problem import Problem
 
 
 class Stream:
     """The output of the running command: the form that the file of settings asks for, and how far it has come.
 
-    `told` says that people have read the error that ended it.
+    `told` says that people have read the error that ended it. `note` is what the state folder says of the run, with the
+    output that knows how it ends.
     """
 
     def __init__(self) -> None:  # attrs would cost --help its time to load
@@ -30,6 +33,7 @@ class Stream:
         self.begun = False
         self.ended = False
         self.told = False
+        self.note: tuple[RunNote, Output] | None = None
 
 
 _stream: ContextVar[Stream] = ContextVar("stream")

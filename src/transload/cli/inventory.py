@@ -75,6 +75,7 @@ def inventory(
         check_replaceable(out)
         signer = load_signer(signing, session.environment, session.output.paused)
         gathered = gather_logins(session, logins, (), store)
+        session.begins()
         with session.stoppable(), session.stores(gathered) as stores:
             named = tuple("/".join(filter(None, (location.prefix, path))) for path in repository) or None
             target = stores.target(location, create=False)

@@ -95,6 +95,7 @@ def load(
         )
         wish.check()
         location = check_carried(carried_place(carried, reading))
+        session.begins()
         if location.kind == "bundle":
             reading = evolve(reading, ask=ask_for_volume(Path(location.value), session.output.paused))
         with session.stoppable(), session.stores(carried=reading) as stores:

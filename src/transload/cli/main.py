@@ -31,6 +31,7 @@ _COMMANDS = {
     "pack": ("transload.cli.pack", "Pack images into a bundle that crosses an air gap on a disk."),
     "push": ("transload.cli.push", "Push a bundle, a folder or an archive to a registry."),
     "load": ("transload.cli.load", "Load a bundle into docker, podman or containerd of this machine."),
+    "status": ("transload.cli.status", "Show runs that go on or were stopped here, and how to go on."),
     "list": ("transload.cli.bundles", "Show what a bundle holds."),
     "extract": ("transload.cli.bundles", "Take extra files out of a bundle."),
     "repair": ("transload.cli.repair", "Make lost or damaged volumes of a bundle again."),

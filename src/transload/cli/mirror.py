@@ -120,6 +120,8 @@ def mirror(
             check_on_medium(job.target)
         words = ["mirror", *command_words(job, more)]
         began = StartTime.now(command_line(words), session.output.run_id)
+        again = record.again(retry_command(job, more))
+        session.begins(again(()))
         agree = partial(agreed, job.target) if gathered.asked else no_question
         with session.stoppable(), session.stores(gathered.logins) as stores:
             session.wait(limits)
@@ -127,7 +129,6 @@ def mirror(
             prepared = prepare(evolve(job, begins_early=early), stores, session.cancellation)
             if verify_medium:
                 prepared = with_read_back(prepared, stores, session.cancellation)
-            again = record.again(retry_command(job, more))
             result = carry(session, stores, prepared, began, again, job.bodies, limits, agree, records)
         tell_the_same(gathered, words)
         return exit_code(result)

@@ -63,7 +63,7 @@ class Output:
         log: LogFile | None = None,
     ) -> None:
         self.run_id = run_id or new_run_id()
-        self._command = command
+        self.command = command
         self._result: Result | Results | None = None
         self._concluded: Conclusion | None = None
         self._reports = tuple(reports)
@@ -96,10 +96,10 @@ class Output:
 
     def __enter__(self) -> Output:
         if self._json:
-            self._json.hello(self._command, __version__, self.run_id)
+            self._json.hello(self.command, __version__, self.run_id)
             running_stream().begun = True
         if self._log:
-            self._log.tell("info", f"transload {__version__} begins {self._command}")
+            self._log.tell("info", f"transload {__version__} begins {self.command}")
         try:
             self._check_reports()
         except TransloadError as error:
@@ -145,6 +145,11 @@ class Output:
         from transload.report.conclusion import Conclusion  # few runs ask for it
 
         return Conclusion.of_result(self._result) if self._result is not None else self._concluded
+
+    @property
+    def ended(self) -> Result | Results | None:
+        """The result of a run; None if there is none yet."""
+        return self._result
 
     def conclude(self, conclusion: Conclusion) -> None:
         """Keep how a command ended that is no run."""

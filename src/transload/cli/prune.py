@@ -156,6 +156,8 @@ def prune(
             repositories=repository,
             allow_empty=allow_empty,
         )
+        if yes:
+            session.begins()
         width, shows = width_of(sys.stdout), session.output.speaks and not (quiet and yes)
         gathered = gather_logins(session, logins, (), target)
         with session.stoppable(), session.stores(gathered) as stores:

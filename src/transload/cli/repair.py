@@ -48,6 +48,7 @@ def repair(carried: str, folder: Path | None, reading: Carried, output: OutputFo
     """
     with open_session("repair", output, quiet) as session, session.stoppable():
         location = carried_place(carried, reading)
+        session.begins()
         with session.stores(carried=reading) as stores:
             repaired = repair_carried(location, folder, stores, session.cancellation)
         if not session.output.document("repaired", bundle=location.value, **repaired_json(repaired)):

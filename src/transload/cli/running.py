@@ -44,7 +44,9 @@ def carry(
     agree(prepared.plan)
     tally = Tally(prepared.plan)
     with session.output.progress(tally) as progress:
-        outcome = carry_out(prepared, stores, together(tally, progress), session.cancellation, bodies, limits)
+        outcome = carry_out(
+            prepared, stores, together(tally, session.following(tally), progress), session.cancellation, bodies, limits
+        )
     if outcome.interrupted or outcome.out_of_bytes:
         noted = prepared.journal.is_kept
         half = kept_half(outcome.underway, prepared.location, prepared.target, noted=noted)

@@ -95,6 +95,7 @@ def serve(
             tls_key=tls_key,
             users=_users(user, session.environment, password_stdin),
         )
+        session.begins()
         with session.stores(carried=reading, listeners=Listeners(warn, hosts=telling_hosts())) as stores:
             served = stores.target(location, kept=True) if writable else stores.source(location)
             bundle = stores.bundle(location) if location.kind == "bundle" else None

@@ -12,16 +12,17 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from transload.app.network import Network
-from transload.app.runid import checked_run_id
+from transload.app.runid import checked_run_id, note_run
 from transload.app.settings import Environment, read_environment
 from transload.app.stores import NOTHING_SAID, Carried, Listeners, Logins, Stores
-from transload.cli.command import is_written
+from transload.cli.command import is_written, typed_words
 from transload.cli.flags import RunFlags
+from transload.cli.forprograms import running_stream
 from transload.cli.interruption import stoppable
 from transload.cli.output import Output, OutputFormat
 from transload.clock import SYSTEM_CLOCK
 from transload.errors import LocalError, ReferenceInvalid, UsageError
-from transload.events import Event, RunPaused, RunResumed
+from transload.events import Event, RunPaused, RunResumed, ignore
 from transload.oci.reference import check_registry
 from transload.report.sentences import pause_sentence
 from transload.threads import Cancellation
@@ -29,6 +30,8 @@ from transload.values import field, frozen
 
 if TYPE_CHECKING:
     from transload.cli.logging import LogFile
+    from transload.events import Listener
+    from transload.report.tally import Tally
     from transload.transfer.limits import Limits
 
 
@@ -40,6 +43,24 @@ class Session:
     environment: Environment
     network: Network
     cancellation: Cancellation = field(factory=Cancellation)
+
+    def begins(self, line: str | None = None) -> None:
+        """Note in the state folder that the run which `line` repeats begins now, until the command ends.
+
+        Without `line`, the words that were typed repeat it.
+        """
+        if line is None:
+            from transload.cli.commandline import command_line  # commands that need no words of their own
+
+            line = command_line(typed_words())
+        note = note_run(self.environment.state, self.output.command, line, self.output.run_id)
+        if note is not None:
+            running_stream().note = (note, self.output)
+
+    def following(self, tally: Tally) -> Listener:
+        """A listener that notes there how far the run is."""
+        noted = running_stream().note
+        return noted[0].following(tally) if noted else ignore
 
     def stoppable(self) -> AbstractContextManager[None]:
         """During the block, the first Ctrl-C ends the work at a safe point."""

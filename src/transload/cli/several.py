@@ -43,8 +43,10 @@ def mirror_to_all(
         if verify_medium:
             check_on_medium(job.target)
     names = tuple(str(job.target) for job in jobs)
-    asked = command_line(["mirror", *command_words(jobs[0], more), *_further(names)])
+    line = ["mirror", *command_words(jobs[0], more), *_further(names)]
+    asked = command_line(line)
     began = StartTime.now(asked, session.output.run_id)
+    session.begins(command_line([*line, *_images(jobs[0])]))
     with session.stoppable(), session.stores(gathered.logins) as stores, session.output.following(names) as following:
         session.wait(limits)
         read_back = partial(with_read_back, stores=stores, cancellation=session.cancellation)
@@ -95,3 +97,7 @@ def plan_for_all(session: Session, gathered: Gathered, also: tuple[str, ...], *,
 
 def _further(names: tuple[str, ...]) -> list[str]:
     return [word for name in names[1:] for word in ("--to", name)]
+
+
+def _images(job: Job) -> list[str]:
+    return [word for image in job.images for word in ("--image", image)]

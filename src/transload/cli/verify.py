@@ -94,6 +94,7 @@ def verify(
     """
     with open_session("verify", output, quiet, network, run) as session, session.stoppable():
         how = _How(deep=deep, trust=trust, policy=policy_named(trust))
+        session.begins()
         verification = _check(session, wanted, logins, reading, how)
         if run.has_afterwards:
             session.output.conclude(_conclusion(verification, deep, session.output.run_id))

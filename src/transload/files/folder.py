@@ -31,13 +31,13 @@ try:  # POSIX
 except ImportError:  # Windows
     import msvcrt
 
-    def _lock(file: FileIO) -> None:
+    def _lock(file: FileIO, *, shared: bool) -> None:  # noqa: ARG001 - Windows has one kind of lock
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
 
 else:
 
-    def _lock(file: FileIO) -> None:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    def _lock(file: FileIO, *, shared: bool) -> None:
+        fcntl.flock(file.fileno(), (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
 
 
 _BUSY = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}
@@ -168,6 +168,18 @@ class Folder:
             lock(file, path)
             yield file
 
+    def is_locked(self, name: str) -> bool:
+        """Whether a process holds this file. Two that ask at the same time do not take each other for its holder.
+
+        Raises `LocksMissing` where the file system has no locks.
+        """
+        with closed_after(self.open(name, "r")) as file:
+            try:
+                lock(file, self.path / name, shared=True)
+            except Busy:
+                return True
+        return False
+
     def leads_to(self, name: str, file: FileIO) -> bool:
         """Whether this name still stands for an open file: another process may have deleted or replaced it."""
         with local_errors("looking for", self.path / name):
@@ -212,11 +224,14 @@ class Folder:
         return name if handle is not None else str(self.path / name)
 
 
-def lock(file: FileIO, path: Path) -> None:
-    """Lock an open file until it is closed; `path` names it in errors. Raises as `Folder.locked` does."""
+def lock(file: FileIO, path: Path, *, shared: bool = False) -> None:
+    """Lock an open file until it is closed; `path` names it in errors. Raises as `Folder.locked` does.
+
+    A `shared` lock keeps only those out who want it for themselves.
+    """
     with local_errors("locking", path):
         try:
-            _lock(file)
+            _lock(file, shared=shared)
         except OSError as error:
             if error.errno in _BUSY:
                 raise Busy(f"another process is using {path}", subject=str(path)) from error
