@@ -129,6 +129,7 @@ def main() -> None:
     told["full"] = everything(disk)
     told["full-known"] = remembered(disk)
     told["full-check"] = checked(disk)
+    told["full-status"] = run("status", TRANSLOAD_STATE_DIR=str(disk))
     told["pushed"] = pushed(disk)
     told["several"] = several(disk)
     told["beside"] = [*LayoutStore("beside").tags("a/b"), *LayoutStore("other").tags("a/b")]
@@ -138,6 +139,7 @@ def main() -> None:
     told["read-only"] = everything(disk)
     told["read-only-known"] = remembered(disk)
     told["read-only-check"] = checked(disk)
+    told["read-only-status"] = run("status", TRANSLOAD_STATE_DIR=str(disk))
     told["unchanged"] = run("mirror", "--from", "oci:source", "--to", f"oci:{disk}/layout")
     print(json.dumps(told))
 

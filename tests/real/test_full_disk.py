@@ -47,7 +47,7 @@ def test_too_small_a_disk_is_refused_before_anything_is_fetched(told: Any, comma
 
 def test_nothing_half_done_is_left_on_a_small_disk(told: Any) -> None:
     written = ["inventory.json", "licence.txt", "media", "plan.json", "receipt.json", "record.json", "report.json"]
-    assert told["small-left"] == written
+    assert told["small-left"] == [*written, "state"]  # the empty folder in which runs are noted
 
 
 def test_a_full_disk_is_told_to_who_pushes(told: Any) -> None:
@@ -88,3 +88,9 @@ def test_what_is_learnt_is_not_kept_there_and_nothing_fails(told: Any, disk: str
 def test_a_check_says_so_before_a_run(told: Any, disk: str) -> None:
     code, said = told[f"{disk}-check"]
     assert (code, "problem" in said, "Traceback" in said) == (8, True, False), said
+
+
+@pytest.mark.parametrize(("disk", "why"), [("full", "is on a full disk"), ("read-only", "cannot be written to")])
+def test_where_runs_cannot_be_noted_status_says_so(told: Any, disk: str, why: str) -> None:
+    code, said = told[f"{disk}-status"]
+    assert (code, f"disk {why}, so runs are not noted" in said) == (1, True), said

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from transload.app.runid import NOTE_FORMAT, NOTE_NAME, RUNS
 from transload.errors import LocksMissing, TransloadError
-from transload.files import Folder
+from transload.files import Folder, free_bytes
 from transload.limits import RUN_NOTE_BYTES, RUN_NOTES, SMALL_JSON_VALUES
 from transload.report.texts import harmless, instant
 from transload.strictjson import NotJson, read_json
@@ -23,6 +23,7 @@ from transload.values import field, frozen
 State = Literal["going-on", "stopped", "unknown"]
 """`unknown`: the file system has no locks, so nothing proves that the process is still there."""
 
+_NEEDED = 8192  # bytes of a disk: a note, and its name in the folder
 _LATEST_S = 253_402_300_799  # the end of the year 9999, the last that dates can show
 
 
@@ -138,9 +139,9 @@ def noted_runs(state: Path) -> Status:
 def _unwritable(state: Path) -> list[tuple[str, str]]:
     """The trouble that runs cannot be noted there, if they cannot."""
     there = next((folder for folder in (state, *state.absolute().parents) if folder.exists()), state)
-    if there.is_dir() and os.access(there, os.W_OK):
-        return []
-    return [(str(state), "cannot be written to, so runs of this user are not noted")]
+    if not (there.is_dir() and os.access(there, os.W_OK)):
+        return [(str(state), "cannot be written to, so runs are not noted")]
+    return [(str(state), "is on a full disk, so runs are not noted")] if free_bytes(there) < _NEEDED else []
 
 
 def parse_note(raw: bytes, keys: frozenset[str] = frozenset(), *, held: bool | None = False) -> NotedRun:
