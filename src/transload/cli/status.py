@@ -30,7 +30,7 @@ _COPYING = frozenset({"mirror", "apply", "pack", "push"})
 
 
 @click.command(cls=Command)
-@click.option("--watch", is_flag=True, help="Show it again every second, until no run goes on.")
+@click.option("--watch", is_flag=True, help="Show it again every second, until no run goes on but serve.")
 @options.reporter
 def status(watch: bool, output: OutputFormat, quiet: bool) -> int:
     """Show which runs go on or were stopped on this machine, how far they are, and how to go on with each.
@@ -72,7 +72,7 @@ def _watched(session: Session, state: Path, *, quiet: bool) -> Status:
             found = noted_runs(state)
             columns, rows = size_of_terminal(sys.stdout)
             drawn.draw(_fitting(_lines(found, columns, short=quiet), rows))
-            if not found.going_on:
+            if all(run.command == "serve" for run in found.going_on):  # it only ends when it is told to
                 return found
             if not session.output.speaks and (now := _json(found)) != told:
                 session.output.document("status", **now)
@@ -148,7 +148,7 @@ def _head(run: NotedRun, now_s: float, width: int | None) -> Iterator[Styled]:
         why = f"began {_ago(run.began_s, now_s)}; whether it goes on is not known, since its disk has no locks ({who})"
         yield from folded(f"{name} ", why, width, "warn")
     elif run.ended is None:
-        why = f"was stopped, last heard of {_ago(run.seen_s, now_s)}: it was killed, or the machine went down"
+        why = f"was killed, or the machine went down; last heard of {_ago(run.seen_s, now_s)}"
         yield from folded(f"{name} ", why, width, "bad")
     else:
         why = f"ended {_ago(run.ended.ended_s, now_s)}: {one_line(run.ended.why)}"

@@ -128,7 +128,7 @@ def test_a_run_goes_on_is_killed_and_is_gone_on_with(desk: Desk, capsys: pytest.
     code, out, _ = told(capsys)
     assert code == 0
     assert out.startswith("no run goes on, 1 stopped\n")
-    assert "it was killed, or the machine went down" in out
+    assert "mirror was killed, or the machine went down; last heard of " in out
     (run,) = status().runs
     assert f"  to go on: {run.again}\n" in out
     desk.gate.set()
