@@ -500,6 +500,33 @@ SERVED_UPLOADS_MEMORY_BYTES = 16 << 20
 SERVED_TAGS = 100
 """Tags that one request may give to one manifest. The specification requires at least ten."""
 
+# --- the pages of what is served (docs/guides/serve.md)
+
+PAGE_CONFIG_BYTES = 2 << 20
+"""The config of an image that a page shows. The largest known ones have 200 KiB."""
+
+PAGE_CONFIG_VALUES = 50_000
+"""Values in it."""
+
+PAGE_DOCUMENT_BYTES = 16 << 20
+"""A bill of materials or an attestation that a page shows: for 10,000 components it has some 10 MiB. One is read at a
+time, which takes up to ten times its size in memory; a larger one can be downloaded."""
+
+PAGE_DOCUMENT_VALUES = 1_000_000
+"""Values in it: a bill that lists files as well as packages has hundreds of thousands."""
+
+PAGE_COMPONENTS = 20_000
+"""Components of a bill of materials that a page can list and search."""
+
+PAGE_ROWS = 500
+"""Layers, steps of a history or labels that one page shows. Real images have a hundred at most."""
+
+PAGES_AT_A_TIME = 4
+"""Pages that are made at a time; more wait, so that pulls keep their threads."""
+
+PAGE_IMAGES_KNOWN = 20_000
+"""Images of which platforms, size and date are remembered, so that a list is not read again."""
+
 # --- blobs that are read on several connections
 
 SEGMENTS_BYTES = 24 << 20

@@ -64,6 +64,11 @@ from transload.registry.loginfile import CredentialFile
 from transload.registry.referrers import _entries, index_with
 from transload.registry.translate import complaints
 from transload.report.transferrecord import PREDICATE_TYPE, receipt_of
+from transload.server.page.asked import page_at, wants_html
+from transload.server.page.config import settings_of as page_settings
+from transload.server.page.parts import inside
+from transload.server.page.pulling import Place
+from transload.server.page.reading import NotShown
 from transload.testing.images import image, index
 from transload.transfer import Journal
 from transload.trust.policyfile import read_policy
@@ -192,6 +197,20 @@ def hints(raw: bytes, _: Path) -> object:
     return said
 
 
+def page_of(read: Callable[[bytes], object]) -> Callable[[bytes, Path], object]:
+    """For what pages show: they say what cannot be shown, which is no error of the server."""
+
+    def reading(raw: bytes, _: Path) -> None:
+        with contextlib.suppress(NotShown):
+            read(raw)
+
+    return reading
+
+
+BILL = (
+    b'{"payloadType":"p","payload":"eyJwcmVkaWNhdGVUeXBlIjoicCIsInByZWRpY2F0ZSI6eyJib21Gb3JtYXQiOiJDeWNsb25lRFgifX0="}'
+)
+CONFIG = b'{"os":"linux","architecture":"arm","config":{"Cmd":["a"],"Labels":{"a":"b"}},"history":[{"created_by":"x"}]}'
 HINTED = lay_out(
     contents_of({NAME: BUILT}, extras=tuple(ExtraFile.made(name, b"x") for name in (HINTS_INDEX, f"{PREFIX}key.pub"))),
     None,
@@ -341,6 +360,13 @@ PARSERS = [
     Parser("discovery/charts/syntax.py", chart("templates/a.yaml"), TEMPLATE),
     Parser("discovery/charts/setting.py", text(lambda raw: settings_of([raw], {})), b"a.b[0].c={x,y\\,z},d=1"),
     Parser("trust/policyfile.py", policy, POLICY),
+    Parser("server/page/config.py", page_of(lambda raw: page_settings(raw, BUILT.manifest.layers)), CONFIG),
+    Parser("server/page/parts.py", page_of(inside), BILL),
+    Parser("server/page/parts.py", page_of(inside), b'{"spdxVersion":"SPDX-2.3","packages":[{"name":"a"}]}'),
+    Parser("server/page/parts.py", page_of(inside), b"SPDXVersion: SPDX-2.3\nPackageName: a\nPackageVersion: 1\n"),
+    Parser("server/page/asked.py", text(lambda header: wants_html([header])), b"text/html,application/json;q=0.9"),
+    Parser("server/page/asked.py", text(page_at), b"/image/a/b:v1"),
+    Parser("server/page/pulling.py", text(lambda host: Place.of(host, "h:1", secure=True)), b"registry.example:5000"),
     Parser("transfer/journal.py", journal, b'["app/one", "%s"]\n' % BUILT.digest.encode()),
 ]
 ODD: list[Any] = [None, True, -1, 0, 1.5, 1e300, 2**63, 10**400, "", "²", "\ud800", "\x1b[2J", "a" * 5000, [], {}, [[]]]

@@ -8,6 +8,7 @@ import click
 
 from transload.app.detect import named_place, signature_notes, volume_notes
 from transload.app.network import Network
+from transload.app.serving import telling
 from transload.app.settings import Environment
 from transload.app.stores import Carried, Listeners
 from transload.app.whole import serving_notes
@@ -55,6 +56,7 @@ _UNLIMITED = "--limit-rate holds for what is read from a registry, not for what 
     help="Demand a login as this user; the password comes from a variable or a prompt.",
 )
 @click.option("--password-stdin", is_flag=True, help="Read that user's password from standard input.")
+@click.option("--no-page", is_flag=True, envvar="TRANSLOAD_NO_PAGE", help="Serve no web page at /.")
 @options.bundle
 @options.network
 def serve(
@@ -66,6 +68,7 @@ def serve(
     tls_key: Path | None,
     user: str | None,
     password_stdin: bool,
+    no_page: bool,
     reading: Carried,
     network: Network,
 ) -> int:
@@ -94,6 +97,7 @@ def serve(
             tls_certificate=tls_cert,
             tls_key=tls_key,
             users=_users(user, session.environment, password_stdin),
+            page=not no_page,
         )
         session.begins()
         with session.stores(carried=reading, listeners=Listeners(warn, hosts=telling_hosts())) as stores:
@@ -106,7 +110,10 @@ def serve(
             more = [f"note: {note}" for note in notes]
             more += [f"warning: {settings.exposure}"] if settings.exposure else []
             serve_forever(
-                served, settings, lambda url: say([f"serving {location} at {url}, {mode}; Ctrl-C ends it", *more])
+                served,
+                settings,
+                lambda url: say([f"serving {location} at {url}, {mode}; Ctrl-C ends it", *more]),
+                telling(location, bundle, writable=writable),
             )
     return 0
 

@@ -10,6 +10,7 @@ from aiohttp import web
 from transload.errors import TransloadError
 from transload.server import pull, push
 from transload.server.access import CHALLENGE
+from transload.server.page.answering import Answering
 from transload.server.refusals import Refusal, printable, refusal
 from transload.server.routes import Kind, Route, route
 from transload.server.service import Call, Service
@@ -48,34 +49,51 @@ class Dispatch:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._pages = Answering(service) if service.settings.page else None
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:  # noqa: D102 - described by the class
         writing = request.method not in {"GET", "HEAD"}
+        browser = self._pages if self._pages is not None and self._pages.is_asked(request) else None
         try:
-            response = await self._handle(request)
-        except Refusal as error:
-            response = error.response()
-        except TransloadError as error:
-            refused = refusal(error, writing=writing, locator=self._service.store.locator)
-            if refused.status >= 500:  # the client does not see the details
-                _log.warning("%s %s: %s", request.method, _shown(request), printable(error.message))
-            response = refused.response()
-        except MemoryError:
-            _log.warning("%s %s: there is not enough memory", request.method, _shown(request))
-            response = Refusal(503, "UNKNOWN", "this registry is short of memory; try again").response()
-        except Exception:  # a bug: the details are in the log only
-            _log.exception("%s %s failed", request.method, _shown(request))
-            response = Refusal(500, "UNKNOWN", "the server has failed; see its log").response()
+            response = await self._handle(request, browser)
+        except Exception as error:  # a bug among them: the details are in the log only
+            refused = self._refusal(error, request, writing=writing)
+            response = refused.response() if browser is None else await self._page_of(browser, request, refused)
         if not response.prepared:
             self._service.counts.by_status[response.status] += 1
         _log.info("%s %s %d", request.method, _shown(request), response.status)
         return response
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    def _refusal(self, error: Exception, request: web.BaseRequest, *, writing: bool) -> Refusal:
+        if isinstance(error, Refusal):
+            return error
+        if isinstance(error, TransloadError):
+            refused = refusal(error, writing=writing, locator=self._service.store.locator)
+            if refused.status >= 500:  # the client does not see the details
+                _log.warning("%s %s: %s", request.method, _shown(request), printable(error.message))
+            return refused
+        if isinstance(error, MemoryError):
+            _log.warning("%s %s: there is not enough memory", request.method, _shown(request))
+            return Refusal(503, "UNKNOWN", "this registry is short of memory; try again")
+        _log.error("%s %s failed", request.method, _shown(request), exc_info=error)
+        return Refusal(500, "UNKNOWN", "the server has failed; see its log")
+
+    async def _page_of(self, browser: Answering, request: web.BaseRequest, refused: Refusal) -> web.StreamResponse:
+        """The refusal as a page; as it is, if no page can be made of it either."""
+        try:
+            return await browser.refused(request, refused)
+        except Exception:  # the first error is the one to answer with
+            _log.exception("%s %s: its page failed", request.method, _shown(request))
+            return refused.response()
+
+    async def _handle(self, request: web.BaseRequest, browser: Answering | None) -> web.StreamResponse:
         if not self._service.auth.admits(request.headers.get("Authorization")):
             self._service.counts.asked(request.method, "refused")
             challenge = {"WWW-Authenticate": CHALLENGE}
             raise Refusal(401, "UNAUTHORIZED", "user name and password are needed", headers=challenge)
+        if browser is not None:
+            self._service.counts.asked(request.method, "page")
+            return await browser.page(request)
         where = route(request.path)
         self._service.counts.asked(request.method, where.kind)
         return await self._handler(request.method, where)(Call(self._service, request, where))

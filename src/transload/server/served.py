@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from transload.extras import Extra
@@ -74,5 +75,5 @@ def serve(store: Source | Target, settings: ServeSettings | None = None) -> Iter
 
 def check_installed() -> None:
     """Raise `PartMissing` if aiohttp is not installed."""
-    if not Extra.SERVE.is_installed:
+    if find_spec("aiohttp") is None:  # jinja2, which only the pages need, may be missing
         raise Extra.SERVE.missing("serving a store", "aiohttp")

@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
 from aiohttp import web
@@ -16,6 +16,7 @@ from transload.allowance import affordable, files_allowed, space_left
 from transload.clock import SYSTEM_CLOCK, Clock
 from transload.oci import Digest
 from transload.ports import Source, Target
+from transload.server.about import About
 from transload.server.access import BasicAuth
 from transload.server.backend import Backend
 from transload.server.routes import Route
@@ -24,6 +25,9 @@ from transload.server.settings import ServeSettings
 from transload.server.uploads import ServedUploads
 from transload.threads import no_threads
 from transload.values import define, field, frozen
+
+if TYPE_CHECKING:
+    from transload.server.page.pages import Pages
 
 THREADS = 16
 
@@ -59,7 +63,13 @@ class Counts:
 class Service:
     """One store that is served. Its methods block, so they run in a limited number of threads, never in the loop."""
 
-    def __init__(self, store: Source | Target, settings: ServeSettings, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self,
+        store: Source | Target,
+        settings: ServeSettings,
+        clock: Clock = SYSTEM_CLOCK,
+        about: Callable[[], About] = About,
+    ) -> None:
         self.store = store
         self.settings = settings
         self.backend = Backend(store)
@@ -70,6 +80,9 @@ class Service:
         self.uploads = ServedUploads(settings.spool_folder, clock, spools=self.backend.spools)
         self._flights: WeakValueDictionary[Digest, asyncio.Lock] = WeakValueDictionary()
         self._threads: ThreadPoolExecutor | None = None
+        self._about = about
+        self._pages: Pages | None = None
+        self._pages_made = threading.Lock()
 
     def start(self) -> None:
         """Start the threads, fewer if the system gives no more. Raises `LocalError` if it gives none."""
@@ -81,6 +94,15 @@ class Service:
         if self._threads is None:
             raise RuntimeError("the service was not started")
         return await loop.run_in_executor(self._threads, lambda: work(*arguments, **named))
+
+    def pages(self) -> Pages:
+        """What makes pages, loaded with jinja2 when the first one is asked for. Raises `PartMissing`."""
+        with self._pages_made:
+            if self._pages is None:
+                from transload.server.page.pages import Pages
+
+                self._pages = Pages(self.backend, self._about)
+            return self._pages
 
     def flight(self, digest: Digest) -> asyncio.Lock:
         """A lock that is held while a blob is stored, so that two clients with the same blob do not collide."""

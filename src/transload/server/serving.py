@@ -16,6 +16,7 @@ from transload.allowance import files_allowed
 from transload.errors import Busy, LocalError, TransloadError, UsageError
 from transload.files import local_errors, open_file
 from transload.ports import Source, Target
+from transload.server.about import About
 from transload.server.connections import Connections, places_for
 from transload.server.dispatch import Dispatch
 from transload.server.heap import give_back, share_one_heap
@@ -77,13 +78,19 @@ def in_thread(store: Source | Target, settings: ServeSettings) -> Iterator[Serve
         close()
 
 
-def serve_forever(store: Source | Target, settings: ServeSettings, announce: Callable[[str], None]) -> None:
+def serve_forever(
+    store: Source | Target,
+    settings: ServeSettings,
+    announce: Callable[[str], None],
+    about: Callable[[], About] = About,
+) -> None:
     """Serve `store` until a signal asks to end. `announce` gets the URL when the server accepts connections.
 
+    `about` says what the front page shows of the store as a whole; it is asked anew for each page, in a thread.
     After the first signal running requests may end; the second stops at once. Raises what `serve` raises.
     """
     share_one_heap()
-    service = Service(store, settings)
+    service = Service(store, settings, about=about)
 
     async def live() -> None:
         stop = asyncio.Event()

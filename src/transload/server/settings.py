@@ -21,6 +21,7 @@ class ServeSettings:
     too. Uploads are kept in `spool_folder` (None: the system's folder for temporary files) until their digest is
     checked; a layout keeps them in a folder of its own, so that they are written once. A client that moves nothing for
     `stall_timeout_s` seconds is disconnected. On closing, running requests have `shutdown_timeout_s` seconds to end.
+    With `page`, browsers get pages of what is served, outside of `/v2/`.
     Raises `UsageError` for settings that contradict each other.
     """
 
@@ -34,6 +35,7 @@ class ServeSettings:
     spool_folder: Path | None = None
     stall_timeout_s: float = 120.0
     shutdown_timeout_s: float = 5.0
+    page: bool = True
 
     def __attrs_post_init__(self) -> None:
         if not 0 <= self.port <= 65535:

@@ -1,0 +1,88 @@
+"""What the front page of a served store says of it: who signed it, whether it is whole, when it was packed.
+
+It never says more than is known, and names no folder: readers of the page are on other machines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from transload.app.location import Location
+from transload.errors import VolumeMissing
+from transload.server.about import About, Fact
+from transload.wording import count, first_of, in_words
+
+if TYPE_CHECKING:
+    from transload.bundle.reading.checking import CheckedPart
+    from transload.bundle.reading.reader import BundleStore
+
+_NAMED = 5
+_KINDS = {
+    "oci": "an OCI image layout, which is a folder",
+    "archive": "an archive, which is one file of images",
+    "registry": "another registry: what is read here is read there",
+}
+
+
+def telling(location: Location, bundle: BundleStore | None, *, writable: bool) -> Callable[[], About]:
+    """What is known of the store at `location`, looked at anew at each call: media come and go."""
+    if bundle is not None:
+        return lambda: About(title=f"The bundle {bundle.name}", facts=tuple(bundle_facts(bundle)))
+    facts = (
+        Fact("what it is", _KINDS.get(location.kind, "a store of images")),
+        Fact("pushes", "are taken" if writable else "are refused: it is read-only"),
+    )
+    return lambda: About(title="Images to pull", facts=facts)
+
+
+def bundle_facts(bundle: BundleStore) -> Iterator[Fact]:
+    """The facts of a bundle, those first that decide whether it can be used."""
+    yield _signer(bundle)
+    lacking = list(bundle.lacking())
+    yield from _completeness(bundle, lacking)
+    ledger = bundle.ledger
+    here = sum(not entry.image.present for entry in ledger.images)
+    size = f"{count(here, 'image')}, {in_words(ledger.size)} in {count(bundle.cut.count, 'volume')}"
+    yield Fact("size", size)
+    if ledger.edition is not None:
+        packed = ledger.edition.packed
+        yield Fact("packed", f"{packed:%Y-%m-%d %H:%M} UTC, by the clock of the machine that packed it")
+        releases = [f"{release.catalog} {release.tag}" for release in ledger.edition.releases]
+        if releases:
+            yield Fact("releases in it", first_of(releases, _NAMED))
+    if bundle.mender is not None:
+        spare = count(len(bundle.recovery_files), "recovery volume")
+        yield Fact("recovery", f"{spare}: what is damaged or missing is made again, as far as they reach")
+
+
+def _signer(bundle: BundleStore) -> Fact:
+    if bundle.signature is None:
+        return Fact("signature", "none: nobody signed it", "warn")
+    signer = bundle.signature.key_id
+    if bundle.verified:
+        return Fact("signature", f"verified: the key {signer} signed it", "good")
+    return Fact("signature", f"not checked: it says that the key {signer} signed it", "warn")
+
+
+def _completeness(bundle: BundleStore, lacking: list[CheckedPart]) -> Iterator[Fact]:
+    volumes = count(bundle.cut.count, "volume")
+    if bundle.journal is not None:
+        yield Fact("completeness", "the run that packs it has not come to its end", "bad")
+    if not lacking:
+        yield Fact("completeness", f"all of its {volumes} are here; what is in them is checked when it is read", "good")
+    for part in lacking[:_NAMED]:
+        what = "is missing" if isinstance(part.error, VolumeMissing) else "is too short, or not of this bundle"
+        needed = f"{len(part.images)} of {count(len(bundle.ledger.images), 'image')} need it"
+        mended = "; it is made again from recovery volumes" if bundle.mender else ""
+        yield Fact("completeness", f"{part.subject} {what}: {needed}{mended}", "warn" if bundle.mender else "bad")
+    if len(lacking) > _NAMED:
+        yield Fact("completeness", f"{len(lacking) - _NAMED} more of its {volumes} are not here", "bad")
+    left_out = len(bundle.ledger.assumed)
+    if left_out:
+        yield Fact(
+            "left out",
+            f"{left_out} manifests and layers that its target is known to have: images that need them cannot be pulled "
+            "from here",
+            "warn",
+        )
