@@ -206,6 +206,7 @@ if TYPE_CHECKING:
     from transload.report.foundrecord import FoundRecord
     from transload.report.gated import GateResult, GatesAttached
     from transload.report.hosttotals import HostTotals
+    from transload.report.insight import ImageInsight, Insight, ReportLayer, RunCourse, RunHalt
     from transload.report.problem import Problem
     from transload.report.result import ImageResult, ReleaseResult, Result
     from transload.report.several import Results
@@ -250,21 +251,22 @@ __all__ = [
     "DiskFull", "DockerConfig", "DocumentInvalid", "Edition", "EnginePlaces", "Environment", "Event", "ExtraFile",
     "FileExists", "Finding", "FolderUnsafe", "FoundImage", "FoundRecord", "GateRefused", "GateResult", "GatesAttached",
     "GoingName", "History", "Holding", "HostGivenUp", "HostListener", "HostState", "HostTotals", "HostTroubled",
-    "HostUnknown", "Hours", "How", "Http", "ImageDone", "ImageOutcome", "ImageResult", "ImageSet", "ImageSigner",
-    "ImageUnknown", "ImagesFailed", "IndexTampered", "Ingest", "InsecureRefused", "Interrupted", "Inventory",
-    "InventoryTarget", "Item", "Journal", "KeyFile", "KeyInvalid", "KeyPair", "LayoutStore", "Ledger", "LedgerImage",
-    "LedgerTampered", "LeftName", "Leftover", "LimitExceeded", "Limits", "ListQuestion", "Listener", "Listing",
-    "LoadedImage", "LocalError", "LocksMissing", "Login", "LoginMissing", "Manifest", "ManifestInvalid", "ManifestStep",
-    "ManifestUnknown", "MediumDamaged", "MediumLost", "MediumWanted", "MemberDamaged", "MemberUnsafe", "MemoryStore",
-    "MovedImage", "Name", "Narrowing", "NetSettings", "Network", "NotFound", "Offer", "OpenQuestion", "Options",
-    "OutOfBytes", "Outcome", "PackResult", "PartMissing", "PermissionRefused", "Place", "Plan", "PlannedImage",
-    "Platform", "PlatformInvalid", "PlatformUnavailable", "PolicyRefused", "PoolPlan", "PrefixRule", "Prerequisite",
-    "PrerequisiteMissing", "Problem", "Progress", "Progressed", "Proof", "ProtocolTrouble", "PrunePlan", "PruneResult",
-    "PublicKey", "RateLimits", "Reach", "ReadChart", "ReadOnly", "Reference", "ReferenceInvalid", "Referrers",
-    "Refused", "RefusedByRule", "RegistryStore", "Release", "ReleaseList", "ReleaseNames", "ReleaseResult",
-    "ReleaseUnknown", "Relocation", "Repaired", "RepairedFile", "RepositoryContent", "RepositoryUnknown", "Request",
-    "RequestCosts", "Requests", "Result", "Results", "RuledImages", "RuledPrefix", "RunFinished", "RunPaused",
-    "RunResumed", "RunStarted", "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty", "ServeSettings", "Served",
+    "HostUnknown", "Hours", "How", "Http", "ImageDone", "ImageInsight", "ImageOutcome", "ImageResult", "ImageSet",
+    "ImageSigner", "ImageUnknown", "ImagesFailed", "IndexTampered", "Ingest", "InsecureRefused", "Insight",
+    "Interrupted", "Inventory", "InventoryTarget", "Item", "Journal", "KeyFile", "KeyInvalid", "KeyPair", "LayoutStore",
+    "Ledger", "LedgerImage", "LedgerTampered", "LeftName", "Leftover", "LimitExceeded", "Limits", "ListQuestion",
+    "Listener", "Listing", "LoadedImage", "LocalError", "LocksMissing", "Login", "LoginMissing", "Manifest",
+    "ManifestInvalid", "ManifestStep", "ManifestUnknown", "MediumDamaged", "MediumLost", "MediumWanted",
+    "MemberDamaged", "MemberUnsafe", "MemoryStore", "MovedImage", "Name", "Narrowing", "NetSettings", "Network",
+    "NotFound", "Offer", "OpenQuestion", "Options", "OutOfBytes", "Outcome", "PackResult", "PartMissing",
+    "PermissionRefused", "Place", "Plan", "PlannedImage", "Platform", "PlatformInvalid", "PlatformUnavailable",
+    "PolicyRefused", "PoolPlan", "PrefixRule", "Prerequisite", "PrerequisiteMissing", "Problem", "Progress",
+    "Progressed", "Proof", "ProtocolTrouble", "PrunePlan", "PruneResult", "PublicKey", "RateLimits", "Reach",
+    "ReadChart", "ReadOnly", "Reference", "ReferenceInvalid", "Referrers", "Refused", "RefusedByRule", "RegistryStore",
+    "Release", "ReleaseList", "ReleaseNames", "ReleaseResult", "ReleaseUnknown", "Relocation", "Repaired",
+    "RepairedFile", "ReportLayer", "RepositoryContent", "RepositoryUnknown", "Request", "RequestCosts", "Requests",
+    "Result", "Results", "RuledImages", "RuledPrefix", "RunCourse", "RunFinished", "RunHalt", "RunPaused", "RunResumed",
+    "RunStarted", "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty", "ServeSettings", "Served",
     "ServedTotals", "ServerTrouble", "SettingMissing", "Share", "Side", "Signer", "SizeMismatch", "Source", "Stalled",
     "Step", "StepDone", "StepFailed", "StepMoved", "StepRetried", "StepStarted", "StorageFull", "Store", "StoreOptions",
     "StoredBlob", "StoredExtra", "Sureness", "TagRule", "TagVerdict", "Target", "TargetConflict", "TargetEvent",
@@ -371,6 +373,7 @@ _HOMES = {
     "transload.report.foundrecord": ("FoundRecord",),
     "transload.report.gated": ("GateResult", "GatesAttached"),
     "transload.report.hosttotals": ("HostTotals",),
+    "transload.report.insight": ("ImageInsight", "Insight", "ReportLayer", "RunCourse", "RunHalt"),
     "transload.report.problem": ("Problem",),
     "transload.report.result": ("ImageResult", "ReleaseResult", "Result"),
     "transload.report.several": ("Results",),

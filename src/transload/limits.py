@@ -286,6 +286,24 @@ RECEIPT_BYTES = 48 << 20
 RECEIPT_VALUES = 1_400_000
 """Values in it: those of an inventory, and of such a record."""
 
+REPORT_BYTES = 64 << 20
+"""A JSON report that `report` reads: 20,000 images with ten layers each, or fewer to several targets."""
+
+REPORT_VALUES = 2_000_000
+"""Values in it: an image has some 60, a layer three."""
+
+REPORT_TARGETS = 100
+"""Targets in it."""
+
+REPORT_LAYERS = 50_000
+"""Layers that a report lists; images that come later have none. 2,000 images have some 10,000 of them."""
+
+REPORT_HALTS = 200
+"""Retries and waits that a report lists; it says how many more there were."""
+
+REPORT_STEPS = 1_000
+"""Steps of time in its figures of bytes. Those that transload writes have 240 at most."""
+
 KUBERNETES_OBJECT_BYTES = 1_000_000
 """An object that `configure` writes: etcd takes requests of 1.5 MiB, and a Secret or ConfigMap has 1 MiB at most."""
 

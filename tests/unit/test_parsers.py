@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from tests.unit.archive.writer import Saved, layout_files, saved_files, write_tar
 from tests.unit.bundle.packing import contents_of
 from tests.unit.discovery.charts.shapes import packed
+from tests.unit.report.sample import recorded
 from transload.app.baseline import inventory_of
 from transload.app.receipts import read_receipt
 from transload.app.runs import noted_runs
@@ -63,6 +64,7 @@ from transload.registry.keychain import _answered
 from transload.registry.loginfile import CredentialFile
 from transload.registry.referrers import _entries, index_with
 from transload.registry.translate import complaints
+from transload.report.restoring import restored
 from transload.report.transferrecord import PREDICATE_TYPE, receipt_of
 from transload.server.page.asked import page_at, wants_html
 from transload.server.page.config import settings_of as page_settings
@@ -266,6 +268,7 @@ RECEIPT = encoded(
     ),
     None,
 )
+REPORT = json.dumps(recorded().to_json()).encode()
 
 PARSERS = [
     Parser("oci/manifest.py", lambda raw, _: Manifest.parse(raw), BUILT.manifest.raw),
@@ -296,6 +299,7 @@ PARSERS = [
         lambda raw, _: parse_public_key(raw),
         b"ssh-ed25519 " + b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes(32)),
     ),
+    Parser("report/restoring.py", lambda raw, _: restored(raw, "run.json").to_json(), REPORT),
     Parser(
         "planning/planfile.py",
         lambda raw, _: load_plan(raw),

@@ -25,6 +25,7 @@ from transload.report.tally import Tally, logged, together
 from transload.report.texts import one_line
 
 if TYPE_CHECKING:
+    from transload.cli.reports import Reports
     from transload.report.log import Log
 
 
@@ -67,9 +68,11 @@ class Targets:
         working: ActivityListener,
         rest: Callable[[], None],
         log: Log | None = None,
+        reports: Reports | None = None,
     ) -> None:
         self._names = names
         self._log = log
+        self._reports = reports
         self._voice = voice
         self._working = working
         self._rest = rest
@@ -110,7 +113,8 @@ class Targets:
         if noted is not None:
             note = noted[0].following(tally)
             log = note if log is None else together(note, log)
-        return logged(self._voice.copying(number, tally), log)
+        shown = logged(self._voice.copying(number, tally), log)
+        return logged(shown, self._reports.recorder(tally, number)) if self._reports else shown
 
     def ended(self, number: int, ended: Ended) -> None:
         """Say how it ended, and what a stopped run left half-way."""

@@ -373,7 +373,7 @@ reports = _stacked(
     _as_value(
         "run",
         RunFlags,
-        _option("--report", type=FILE, multiple=True, help="Write a report: FILE.json or FILE.md (repeatable)."),
+        _option("--report", type=FILE, multiple=True, help="Write a report: FILE.html, .md or .json (repeatable)."),
         _option(
             "--log-file",
             type=ANY_PATH,

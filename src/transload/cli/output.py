@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from transload.catalog.ruled import Choice
     from transload.cli.following import Targets, TargetsVoice
     from transload.cli.logging import LogFile
+    from transload.cli.reports import Reports
     from transload.events import HostTroubled, Listener, Progressed
     from transload.planning import Plan
     from transload.planning.additions import Addition
@@ -66,7 +67,8 @@ class Output:
         self.command = command
         self._result: Result | Results | None = None
         self._concluded: Conclusion | None = None
-        self._reports = tuple(reports)
+        self._paths = tuple(reports)
+        self.reports: Reports | None = None
         self._log = log.log if log else None
         self._mute = bool(log and log.is_standard_error)  # its lines stand for all others there
         self._short = quiet  # for standard output; on standard error the log is instead of all else
@@ -108,11 +110,10 @@ class Output:
         return self
 
     def _check_reports(self) -> None:
-        if self._reports:
-            from transload.report.reportfile import check_report_path  # few runs write one
+        if self._paths:
+            from transload.cli.reports import Reports  # few runs write one
 
-            for path in self._reports:
-                check_report_path(path)
+            self.reports = Reports(self._paths)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -210,6 +211,8 @@ class Output:
         """Report a host that does not answer as it should, at any time, also before there is a plan."""
         if self._log and self._news_of_log.is_for_people(event):
             self._log.host(event)
+        if self.reports:
+            self.reports.host(event)
         if self._json:
             self._json.host(event)
         elif not self._quiet and self._news.is_for_people(event):
@@ -307,7 +310,8 @@ class Output:
         else:
             progress = LineProgress(tally, sys.stderr)
         self._progress = progress
-        return logged(progress, None if self._log is None else self._log.progress(tally))
+        shown = logged(progress, None if self._log is None else self._log.progress(tally))
+        return logged(shown, self.reports.recorder(tally)) if self.reports else shown
 
     def following(self, names: tuple[str, ...]) -> Targets:
         """What follows a run to several targets; a context manager."""
@@ -323,7 +327,7 @@ class Output:
         else:
             voice = InLines(sys.stderr, names, only_new=bool(self._only_new))
         self._progress = voice
-        return Targets(names, voice, self.working, self._working.rest, log=self._log)
+        return Targets(names, voice, self.working, self._working.rest, log=self._log, reports=self.reports)
 
     def result(self, result: Result | Results) -> None:
         """Write the result, and the report files."""
@@ -341,12 +345,10 @@ class Output:
             else:
                 show_result(_lines(result))
         finally:  # the reader of standard output may have gone; write the files all the same
-            if self._reports:
-                from transload.report.reportfile import write_reports
-
-                write_reports(result, self._reports)
-        if self._reports and not self._json and not self._quiet:
-            say([f"report: {', '.join(map(str, self._reports))}"])
+            if self.reports:
+                self.reports.write(result)
+        if self._paths and not self._json and not self._quiet:
+            say([f"report: {', '.join(map(str, self._paths))}"])
 
     def recorded(self, record: Recorded) -> None:
         """Say where the transfer record is, or that there is none. Programs have had their last line."""

@@ -79,7 +79,7 @@ class Session:
         self, logins: Logins | None = None, carried: Carried = NOTHING_SAID, listeners: Listeners | None = None
     ) -> Stores:
         """The stores of the command, for a block. Their events go to the output, or to `listeners`."""
-        return Stores(
+        stores = Stores(
             self.environment,
             self.network,
             logins or Logins(),
@@ -87,6 +87,9 @@ class Session:
             carried=carried,
             listeners=listeners or self.output.listeners,
         )
+        if self.output.reports:
+            self.output.reports.watch(stores)
+        return stores
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ direction of writing or is invisible becomes a question mark. Never write `|safe
 result is no longer looked at; write them side by side. A name that is missing is an error, never nothing.
 
 Filters: `size` (bytes), `count("image")`, `duration` (seconds), `time` (seconds since 1970, to UTC), `short` (of a
-digest).
+digest), `whole` (a command, which must not be cut).
 Import this when a page is asked for, not before: jinja2 takes some 60 ms.
 """
 
@@ -98,6 +98,7 @@ def environment() -> Environment:
         auto_reload=False,
     )
     made.filters |= {"size": in_words, "count": count, "duration": duration, "time": _time, "short": _short}
+    made.filters["whole"] = _whole
     return made
 
 
@@ -115,7 +116,14 @@ def _hashed(content: str) -> str:
 
 def _shown(value: object) -> object:
     """What a template prints: texts become harmless and are cut; what is markup already came from a template."""
-    return harmless(cut(value)) if type(value) is str else value
+    return value if not isinstance(value, str) or hasattr(value, "__html__") else harmless(cut(value))
+
+
+def _whole(text: str) -> object:
+    """A text as it is, but harmless: half a command would be another one."""
+    from markupsafe import escape
+
+    return escape(harmless(text))
 
 
 def _time(wall_s: float) -> str:

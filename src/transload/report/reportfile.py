@@ -1,4 +1,4 @@
-"""Report files: JSON or Markdown by the name's suffix, checked before the run so that they can be written after it."""
+"""Report files: JSON, Markdown or HTML by the name's suffix, checked before the run, so that they can be written."""
 
 from __future__ import annotations
 
@@ -26,21 +26,35 @@ def _to_markdown(result: Result | Results) -> str:
     return pages(result) if isinstance(result, Results) else to_markdown(result)
 
 
-_WRITERS: Mapping[str, Callable[[Result | Results], str]] = {".json": _to_json, ".md": _to_markdown}
+def _to_html(result: Result | Results) -> str:
+    from transload.report.webpage import to_html  # few runs write one
+
+    return to_html(result)
+
+
+_WRITERS: Mapping[str, Callable[[Result | Results], str]] = {
+    ".json": _to_json,
+    ".md": _to_markdown,
+    ".html": _to_html,
+}
 
 
 def check_report_path(path: Path) -> None:
     """Check that a report can be written there; before a run, since after it people can no longer choose another path.
 
-    Raises `UsageError` for a suffix that stands for no format, `LocalError` for a folder that does not exist,
-    `PermissionRefused` for one that cannot be written to.
+    Raises `UsageError` for a suffix that stands for no format, `PartMissing` without what HTML needs,
+    `LocalError` for a folder that does not exist, `PermissionRefused` for one that cannot be written to.
     """
     if path.suffix.lower() not in _WRITERS:
         raise UsageError(
             f"a report named {path.name!r} has no known format",
             subject=str(path),
-            hint=f"let the name end in {' or '.join(_WRITERS)}",
+            hint="let the name end in .json, .md or .html",
         )
+    if path.suffix.lower() == ".html":
+        from transload.pages import check_pages
+
+        check_pages(f"writing {path.name}")
     if path.is_dir():
         raise LocalError(f"{path} is a folder, not a report", subject=str(path))
     check_replaceable(path)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from transload.planning import Plan
     from transload.report.bundleorder import BundleOrder
     from transload.report.hosttotals import HostTotals
+    from transload.report.insight import Insight
     from transload.report.tally import ImageTally, Tally
     from transload.transfer import ImageOutcome, Outcome
 
@@ -169,7 +170,8 @@ class Result:
     `out_of_bytes` says that the run left it because it had moved as many bytes as it may. `traffic` has the requests by
     host, `retries` counts the attempts that were repeated. `versions` are those of transload, Python and libraries;
     `notes` concern the whole run, `releases` are the catalogs' releases that were wanted whole. `attestations` says
-    what became of what gates said, None where nothing was to be attached. `bundle` is where a pushed bundle stands.
+    what became of what gates said, None where nothing was to be attached. `bundle` is where a pushed bundle stands,
+    `insight` what only report files say.
     `to_json` gives the documented form (docs/formats/json-output.md, docs/formats/report.md).
     """
 
@@ -195,6 +197,7 @@ class Result:
     run_id: str = ""
     attestations: GatesAttached | None = None
     bundle: BundleOrder | None = None
+    insight: Insight | None = None
 
     @classmethod
     def of(
@@ -304,7 +307,7 @@ class Result:
 
     def to_json(self) -> dict[str, Any]:
         """The JSON report, and the `result` object of docs/formats/json-output.md."""
-        return {
+        document = {
             "format": RESULT_FORMAT,
             "run_id": self.run_id,
             "asked": self.asked,
@@ -327,6 +330,7 @@ class Result:
             "retry": self.retry,
             "versions": dict(sorted(self.versions.items())),
         }
+        return self.insight.added_to(document) if self.insight else document
 
     def _totals(self) -> dict[str, Any]:
         return {

@@ -30,7 +30,7 @@ def summary_lines(
         lines += problem_lines(result.problem, width)
     if result.attestations is not None and result.attestations.problem is not None:
         lines += problem_lines(result.attestations.problem, width)
-    for problem, images in _grouped(result):
+    for problem, images in grouped(result):
         lines += [Styled(), *_group(problem, images, width)]
     if result.retry:
         unended = result.interrupted or result.ended_early or result.out_of_bytes
@@ -160,7 +160,7 @@ def _in_short(paths: Sequence[str]) -> str:
     return ", ".join(names if len(names) <= _NAMED else [*names[:2], "…", names[-1]])
 
 
-def _grouped(result: Result) -> list[tuple[Problem | None, list[ImageResult]]]:
+def grouped(result: Result) -> list[tuple[Problem | None, list[ImageResult]]]:
     """Failures by problem, since one cause often stops many images. Missing images differ only by their names."""
     groups: dict[Problem | None, tuple[Problem | None, list[ImageResult]]] = {}
     for image in result.failures:

@@ -246,8 +246,8 @@ def test_one_report_that_cannot_be_written_does_not_cost_the_others(tmp_path: Pa
 
 def test_a_report_that_could_not_be_written_is_refused_before_the_run(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no known format") as refused:
-        check_report_path(tmp_path / "report.html")
-    assert ".json or .md" in str(refused.value.hint)
+        check_report_path(tmp_path / "report.pdf")
+    assert ".json, .md or .html" in str(refused.value.hint)
     with pytest.raises(LocalError, match="no folder"):
         check_report_path(tmp_path / "absent" / "r.md")
     (tmp_path / "folder.md").mkdir()

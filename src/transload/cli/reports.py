@@ -1,0 +1,63 @@
+"""The report files of a command: checked before it begins, fed while it runs, written when it has a result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from transload.report.insight import Insight
+from transload.report.recorder import Recorder
+from transload.report.reportfile import check_report_path, write_reports
+from transload.report.result import Result
+from transload.report.several import Results
+from transload.values import evolve
+
+if TYPE_CHECKING:
+    from transload.app.stores import Stores
+    from transload.events import HostTroubled
+    from transload.report.tally import Tally
+
+
+class Reports:
+    """The files at `paths`. Raises what `check_report_path` raises."""
+
+    def __init__(self, paths: tuple[Path, ...]) -> None:
+        for path in paths:
+            check_report_path(path)
+        self._paths = paths
+        self._stores: Stores | None = None
+        self._recorders: dict[int, Recorder] = {}
+
+    def watch(self, stores: Stores) -> None:
+        """From now on, these stores are read."""
+        self._stores = stores
+
+    def recorder(self, tally: Tally, number: int = 0) -> Recorder:
+        """What follows the run to target `number`; it hears each event after the tally."""
+        sources = tally.plan.sources
+
+        def received() -> int:
+            network = self._stores.used_network if self._stores else None
+            return sum(network.traffic.host(source).bytes_received for source in sources) if network else 0
+
+        made = self._recorders[number] = Recorder(tally, received)
+        return made
+
+    def host(self, event: HostTroubled) -> None:
+        """What happened at a host."""
+        for recorder in list(self._recorders.values()):
+            recorder.host(event)
+
+    def write(self, result: Result | Results) -> None:
+        """Write all of them; raises what `write_reports` raises."""
+        write_reports(self._whole(result), self._paths)
+
+    def _whole(self, result: Result | Results) -> Result | Results:
+        if isinstance(result, Result):
+            return self._with_insight(result, 0)
+        return evolve(result, results=tuple(map(self._with_insight, result.results, range(len(result.results)))))
+
+    def _with_insight(self, result: Result, number: int) -> Result:
+        recorder = self._recorders.get(number)
+        insight = recorder.insight() if recorder else Insight()
+        return evolve(result, insight=insight) if len(insight.images) == len(result.images) else result

@@ -1,0 +1,131 @@
+"""The result of a run as one page of HTML, for a change board or an archive. It fetches nothing and needs no script."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from transload.pages import render
+from transload.planning.plan import Share
+from transload.report.pictures import pictures
+from transload.report.result import ImageResult, ImageStatus, Result, exit_code
+from transload.report.several import Results
+from transload.report.summary import grouped, status_counts, verdict
+from transload.report.texts import count
+from transload.values import frozen
+
+if TYPE_CHECKING:
+    from transload.report.insight import ImageInsight
+
+_MEANINGS: dict[ImageStatus, str] = {
+    "copied": "good",
+    "updated": "good",
+    "unchanged": "plain",
+    "missing": "bad",
+    "failed": "bad",
+    "not-tried": "warn",
+    "interrupted": "warn",
+    "left": "warn",
+}
+_WORDS = {"good": "complete", "bad": "not complete", "warn": "not complete"}
+
+
+@frozen(kw_only=True)
+class Row:
+    """An image in the table."""
+
+    image: ImageResult
+    platforms: tuple[str, ...]
+    meaning: str
+
+    @property
+    def status(self) -> str:
+        """In words."""
+        return "missing, as allowed" if self.image.excused else self.image.status.replace("-", " ")
+
+    @property
+    def new(self) -> Share:
+        """What was brought to the target for it."""
+        return Share(
+            self.image.copied.blobs + self.image.mounted.blobs, self.image.copied.bytes + self.image.mounted.bytes
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What else is to be said of it."""
+        image = self.image
+        other = image.source_digest is not None and image.digest is not None and image.source_digest != image.digest
+        return (*image.notes, *([f"at the source it is {image.source_digest}"] if other else []))
+
+
+def to_html(result: Result | Results) -> str:
+    """The page. Raises `PartMissing` without jinja2."""
+    several = isinstance(result, Results)
+    results = result.results if isinstance(result, Results) else (result,)
+    names = result.targets if isinstance(result, Results) else (result.target,)
+    complete = sum(not exit_code(single) for single in results)
+    page = render(
+        "report/report.html",
+        styles=("report/report.css",),
+        scripts=("copy.js", "report/report.js"),
+        title=f"{complete} of {len(results)} targets complete" if several else headline(results[0]),
+        several=several,
+        complete=complete,
+        exit_code=result.exit_code if isinstance(result, Results) else exit_code(result),
+        runs=[_run(name, single, number) for number, (name, single) in enumerate(zip(names, results, strict=True), 1)],
+    )
+    return page.text
+
+
+def headline(result: Result) -> str:
+    """The verdict in one sentence."""
+    if result.problem is not None:
+        return "The run did not start"
+    there = sum(image.in_order and not image.excused for image in result.images)
+    wanted = sum(not image.excused for image in result.images)
+    where = f"{'in' if result.target.startswith(('bundle:', 'oci:', 'archive:')) else 'at'} {result.target}"
+    arrived = f"{there} of {count(wanted, 'image')} {'is' if there == 1 else 'are'} {where}"
+    if result.interrupted:
+        return f"The run was interrupted: {arrived}"
+    if result.out_of_bytes and not result.failures:
+        return f"The run stopped at its limit of bytes: {arrived}"
+    if result.ended_early:
+        return f"The run ended early: {arrived}"
+    if result.failures:
+        return f"{count(len(result.failures), 'image')} failed: {arrived}"
+    if not wanted:
+        return "There was nothing to copy"
+    return f"The image is {where}" if wanted == 1 else f"All {count(wanted, 'image')} are {where}"
+
+
+def _run(name: str, result: Result, number: int) -> dict[str, Any]:
+    meaning = verdict(result)[1]
+    return {
+        "name": name,
+        "key": f"run-{number}",
+        "result": result,
+        "headline": headline(result),
+        "meaning": meaning,
+        "word": _WORDS[str(meaning)],
+        "statuses": status_counts(result),
+        "exit_code": exit_code(result),
+        "failures": grouped(result),
+        "retry_all": result.interrupted or result.ended_early or result.out_of_bytes,
+        "rows": _rows(result),
+        "pictures": pictures(result),
+        "signed": [image for image in result.images if image.trust],
+        "gated": [image for image in result.images if image.gates],
+    }
+
+
+def _rows(result: Result) -> list[Row]:
+    known: tuple[ImageInsight | None, ...] = result.insight.images if result.insight else ()
+    if len(known) != len(result.images):
+        known = (None,) * len(result.images)
+    return [
+        Row(
+            image=image,
+            platforms=more.platforms if more else (),
+            meaning="plain" if image.excused else _MEANINGS[image.status],
+        )
+        for image, more in zip(result.images, known, strict=True)
+    ]

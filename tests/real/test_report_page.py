@@ -1,0 +1,99 @@
+"""The HTML report in a browser: readable at every width, light and dark, without script, on paper, and fast."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.real.browser import SCHEMES, SIZES, opened, picture, violations
+from tests.unit.report.replay import Trouble
+from tests.unit.report.sample import many, recorded
+from tests.unit.report.test_restoring import full
+from transload.errors import AccessDenied
+from transload.planning.plan import Share
+from transload.report.reportfile import write_reports
+from transload.report.result import Result
+from transload.report.several import Results
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+FAILED = (Trouble("arc-sqlmi", fatal=AccessDenied("the push is refused", hint="log in", side="target"), retries=2),)
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Reports of runs that differ in what they have to show."""
+    folder = tmp_path_factory.mktemp("reports")
+    several = Results(targets=("one.example", "two.example"), results=(full(), recorded()), read_again=Share())
+    results: dict[str, Result | Results] = {
+        "failed": recorded(troubles=FAILED), "full": full(), "several": several, "many": many(2000)
+    }  # fmt: skip
+    for name, result in results.items():
+        write_reports(result, [folder / f"{name}.html"])
+    return {name: folder / f"{name}.html" for name in results}
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("name", ["failed", "full", "several"])
+def test_axe_finds_nothing_at_any_width(browser: Browser, reports: dict[str, Path], name: str, scheme: str) -> None:
+    for size in SIZES:
+        with opened(browser, reports[name].as_uri(), size=size, scheme=scheme) as page:
+            assert violations(page) == []
+            picture(page, f"report-{name}-{size}-{scheme}")
+
+
+def test_two_thousand_images_open_in_a_second(browser: Browser, reports: dict[str, Path]) -> None:
+    """The least of a few: other programs run here too."""
+    took = []
+    for _ in range(5):
+        with opened(browser, reports["many"].as_uri()) as page:
+            begun = time.monotonic()
+            page.reload()
+            page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)))")
+            took.append(time.monotonic() - begun)
+            assert page.locator("table.images tbody tr").count() == 2000
+    assert min(took) < 1.0, took
+
+
+def test_the_table_sorts_and_filters_with_the_keyboard(browser: Browser, reports: dict[str, Path]) -> None:
+    with opened(browser, reports["failed"].as_uri()) as page:
+        rows = page.locator("table.images tbody tr:visible")
+        page.get_by_role("button", name="Size").focus()
+        page.keyboard.press("Enter")
+        page.keyboard.press("Enter")
+        assert page.locator("th[aria-sort=descending]").inner_text() == "Size"
+        assert rows.first.inner_text().startswith("mirror/arcdata/arc-sqlmi")
+        page.get_by_label("Show images with").focus()
+        page.keyboard.type("failed")
+        assert rows.count() == 1
+        assert page.get_by_role("status").inner_text() == "1 of 17"
+
+
+def test_a_digest_is_copied(browser: Browser, reports: dict[str, Path]) -> None:
+    with opened(browser, reports["failed"].as_uri()) as page:
+        digest = page.locator("table.images .digest").first.inner_text()
+        page.locator("table.images button.copy").first.click()
+        page.get_by_label("Show images with").focus()
+        page.keyboard.press("Control+V")
+        assert page.get_by_label("Show images with").input_value() == digest
+
+
+def test_without_script_everything_can_be_read(browser: Browser, reports: dict[str, Path]) -> None:
+    with opened(browser, reports["failed"].as_uri(), script=False) as page:
+        assert page.locator("table.images tbody tr:visible").count() == 17
+        assert not page.get_by_label("Show images with").is_visible()
+        assert page.locator("svg:visible").count() > 10
+
+
+def test_it_prints_on_paper(browser: Browser, reports: dict[str, Path]) -> None:
+    with opened(browser, reports["failed"].as_uri(), scheme="dark") as page:
+        content = page.pdf(prefer_css_page_size=True)
+        assert content.startswith(b"%PDF")
+        assert 2 <= content.count(b"/Type /Page\n") <= 5
+        page.emulate_media(media="print", color_scheme="dark")
+        assert not page.locator("button:visible, input:visible").count()
+        assert page.evaluate("getComputedStyle(document.body).color") == "rgb(27, 35, 48)"

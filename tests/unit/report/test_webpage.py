@@ -1,0 +1,193 @@
+"""The report as HTML: what it says, in which order, and that nothing from outside becomes markup."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from tests.unit.report.replay import Trouble
+from tests.unit.report.sample import many, recorded
+from tests.unit.report.test_restoring import full
+from transload.errors import AccessDenied, PartMissing
+from transload.events import RunPaused, RunResumed
+from transload.planning.plan import Share
+from transload.report.reportfile import check_report_path, write_reports
+from transload.report.restoring import restored
+from transload.report.result import Result
+from transload.report.several import Results
+from transload.report.webpage import headline, to_html
+from transload.values import evolve
+
+
+class Reader(HTMLParser):
+    """The text of a page as a reader has it, its elements and their attributes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self._hidden = False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self._hidden = tag in {"style", "script"}
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden = False
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self.words += data.split()
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.words)
+
+
+FAILED = (Trouble("arc-sqlmi", fatal=AccessDenied("the push is refused", hint="log in", side="target"), retries=2),)
+
+
+def test_the_verdict_comes_first_then_failures_the_command_images_and_pictures() -> None:
+    text = Reader(to_html(recorded(troubles=FAILED))).text
+    places = [
+        text.index(words)
+        for words in (
+            "2 images failed: 14 of 16 images are at registry.plant-7.example:5000",
+            "What failed, and what to do",
+            "the push is refused (access-denied)",
+            "What to do: log in",
+            "Next: the command that tries just these again",
+            "transload mirror arcdata --to registry.plant-7.example:5000/mirror --image",
+            "Image and digest",
+            "Content: what images share",
+            "Throughput while copying",
+            "When each image was copied",
+            "The run",
+        )
+    ]
+    assert places == sorted(places)
+
+
+def test_the_pictures_say_what_sharing_saves() -> None:
+    text = Reader(to_html(recorded())).text
+    assert "13 images with 21 layers: 1.5 GiB, each layer once." in text
+    assert "That saves 888 MiB, 36% of 2.4 GiB." in text
+
+
+def test_retries_and_pauses_are_marked_and_listed() -> None:
+    page = to_html(recorded(troubles=FAILED, also=(RunPaused("22:00"), RunResumed(0.5))))
+    assert 'class="mark"' in page
+    text = Reader(page).text
+    assert "tried again" in text
+    assert "paused for its hours" in text
+
+
+def test_without_layers_and_course_there_are_no_pictures() -> None:
+    page = to_html(evolve(recorded(), insight=None))
+    assert "<svg" not in page
+    assert "Throughput" not in page
+
+
+def test_signatures_gates_the_bundle_and_the_record_are_there() -> None:
+    text = Reader(to_html(full())).text
+    for words in (
+        "release@vendor (notation, 2026-01-02 00:00 by tsa)",
+        "scan {image}",
+        "exit code 3",
+        "not noted as taken",
+        "values.yaml",
+        "run-1",
+    ):
+        assert words in text, words
+
+
+def test_several_targets_have_a_section_each() -> None:
+    results = Results(targets=("one", "two"), results=(recorded(troubles=FAILED), recorded()), read_again=Share())
+    page = to_html(results)
+    assert "0 of 2 targets complete" in Reader(page).text
+    assert re.findall(r'id="(run-\d)"', page) == ["run-1", "run-2"]
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+
+
+def test_the_headline_says_how_it_ended() -> None:
+    result = recorded()
+    assert headline(result).startswith("1 image failed: 15 of 16 images are at registry.plant-7.example:5000")
+    assert headline(evolve(result, interrupted=True)).startswith("The run was interrupted: 15 of 16 images are at")
+    assert headline(evolve(result, images=())) == "There was nothing to copy"
+    assert headline(evolve(result, images=result.images[:3])) == "All 3 images are at registry.plant-7.example:5000"
+    assert headline(evolve(result, images=result.images[:1], target="oci:site")) == "The image is in oci:site"
+
+
+HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'&\u202egnp.\u200b\x1b[31m"
+
+
+def _poisoned(value: object) -> object:
+    """A report with the hostile text in each place where any text may stand."""
+    free = {
+        *("name", "source", "asked", "target", "message", "hint", "subject", "store", "published", "code", "retry"),
+        *("about", "host", "catalog", "release", "date", "run_id", "command", "problem", "signer", "rule", "set", "by"),
+    }
+    if isinstance(value, dict):
+        return {
+            key: HOSTILE if key in free and isinstance(inner, str) else _poisoned(inner) for key, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [HOSTILE if isinstance(one, str) and ":" not in one else _poisoned(one) for one in value]
+    return value
+
+
+def test_hostile_texts_stay_texts() -> None:
+    document = _poisoned(full().to_json())
+    assert isinstance(document, dict)
+    document["notes"] = document["written"] = document["sources"] = [HOSTILE]
+    document["versions"] = {HOSTILE: HOSTILE}
+    page = to_html(restored(json.dumps(document).encode(), "x.json"))
+    elements = Reader(page).elements
+    assert [tag for tag, _ in elements].count("script") == 1
+    assert not [tag for tag, _ in elements if tag in {"img", "iframe", "object", "link", "base", "form"}]
+    assert not [key for _, values in elements for key in values if key.startswith("on") or key == "style"]
+    assert not {"\u202e", "\u200b", "\x1b"} & set(page)
+    assert page.count("&lt;script&gt;alert(1)") > 50
+
+
+def test_long_texts_are_cut_but_commands_are_whole() -> None:
+    result = recorded(troubles=FAILED)
+    long = evolve(result, notes=("n" * 10_000_000,), retry="transload mirror " + "--image a:1 " * 1000)
+    page = to_html(long)
+    assert len(page) < 200_000
+    assert "--image a:1 " * 999 in page
+
+
+def test_two_thousand_images_are_less_than_three_mebibytes() -> None:
+    result = many(2000)
+    page = to_html(result)
+    assert len(page.encode()) < 3 << 20
+    assert page.count("<tr>") > 2000
+
+
+def test_a_report_is_written_by_its_suffix(tmp_path: Path) -> None:
+    path = tmp_path / "run.html"
+    check_report_path(path)
+    write_reports(recorded(), [path])
+    assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_that_jinja2_is_missing_is_said_before_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with pytest.raises(PartMissing, match=r"writing run\.html needs the package jinja2"):
+        check_report_path(tmp_path / "run.html")
+    check_report_path(tmp_path / "run.json")
+
+
+def test_a_page_of_a_report_that_was_read_again_is_the_same() -> None:
+    result = full()
+    again = restored(json.dumps(result.to_json()).encode(), "run.json")
+    assert isinstance(again, Result)
+    assert to_html(again) == to_html(evolve(result, duration_s=again.duration_s, began_wall_s=again.began_wall_s))
