@@ -254,5 +254,5 @@ def test_an_old_python_can_read_what_it_is_told() -> None:
 
 def test_an_undecided_dependency_stops_the_build(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onefile, "LEFT_OUT", ())
-    with pytest.raises(SystemExit, match="rich"):
+    with pytest.raises(SystemExit, match="async-timeout"):
         pyz.check_parts()

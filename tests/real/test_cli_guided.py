@@ -121,7 +121,7 @@ def test_colours(
     monkeypatch.setenv(variable, "1")
     words = ("mirror", f"{vendor.host}/arcdata/{IMAGE}:{NEW}", "--to", f"oci:{tmp_path / variable}")
     _, told = ended(at_terminal(*words))
-    assert ("\x1b[32m" in told) == colourful
+    assert ("\x1b[38;5;28m" in told) == colourful
     done = shell.start(*words)  # pipes
     out, err = done.communicate(timeout=240)
     assert ("\x1b[" in out) == colourful

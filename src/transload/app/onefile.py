@@ -2,7 +2,7 @@
 
 What is put in is what is installed beside this module, so that an installed transload needs no build. The same files
 and the same interpreter give the same bytes. Compiled parts are left out; aiohttp and those below it go on without
-theirs. Also left out is what the program does without: rich (lines instead of bars), and `cryptography`, which signs.
+theirs. Also left out is what the program does without: `cryptography`, which signs.
 Bytecode beside the sources halves the time to start.
 """
 
@@ -31,7 +31,7 @@ OPTIONAL = {
     "write HTML": ("jinja2", "markupsafe"),
     "verify signatures": ("ecdsa", "six"),
 }
-LEFT_OUT = ("async-timeout", "colorama", "rich")
+LEFT_OUT = ("async-timeout", "colorama")
 
 # Later versions write down what objects share, which depends on what else this process has loaded.
 _MARSHAL = 2

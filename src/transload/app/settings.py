@@ -76,6 +76,7 @@ class Environment:
     config_named: bool = False
     output: str = ""
     colour: Colour = "auto"
+    many_colours: bool = False
     dumb_terminal: bool = False
     journal_stream: str = ""
     source_password: str | None = field(default=None, repr=False)
@@ -120,6 +121,7 @@ def _read(environ: Mapping[str, str]) -> Environment:
         config_named=bool(environ.get("TRANSLOAD_CONFIG")),
         output=environ.get("TRANSLOAD_OUTPUT", ""),
         colour=_colour(environ),
+        many_colours="256" in environ.get("TERM", "") or bool(environ.get("COLORTERM")),
         dumb_terminal=environ.get("TERM") == "dumb",
         journal_stream=environ.get("JOURNAL_STREAM", ""),
         source_password=environ.get("TRANSLOAD_SOURCE_PASSWORD"),

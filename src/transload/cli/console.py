@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -11,18 +10,37 @@ import click
 
 from transload.app.settings import read_environment
 from transload.report.hostnews import HostNews
+from transload.report.moving import size_of_terminal
 from transload.report.problem import Problem, problem_lines
 from transload.report.sentences import host_sentence
-from transload.report.styled import Styled, folded, takes_styles
+from transload.report.styled import Styled, folded
 
 if TYPE_CHECKING:
     from transload.errors import TransloadError
     from transload.events import HostListener, HostTroubled
+    from transload.report.moving import Cell, Paint
+    from transload.report.theme import Look
 
 
-def colour() -> bool | None:
-    """Whether to use colours; None lets the terminal decide."""
-    return {"auto": None, "always": True, "never": False}[read_environment().colour]
+def look_of(stream: Any) -> Look:
+    """The colours of what is written to a stream."""
+    from transload.report.theme import MANY, PLAIN, SIXTEEN  # only terminals have colours
+
+    environment = read_environment()
+    if environment.colour == "never" or (environment.colour == "auto" and not stream.isatty()):
+        return PLAIN
+    return MANY if environment.many_colours else SIXTEEN
+
+
+def paint_on(stream: Any) -> Paint:
+    """What gives parts of lines their colours on a stream."""
+
+    def paint(parts: Iterable[Cell]) -> str:
+        from transload.report.theme import painted  # only terminals have colours
+
+        return painted(parts, look_of(stream))
+
+    return paint
 
 
 def moves() -> bool:
@@ -51,7 +69,7 @@ def tell_misuse(error: click.ClickException) -> None:
 
 def width_of(stream: Any) -> int | None:
     """The columns of a stream's terminal; None if it is no terminal, so that lines may have any length."""
-    return shutil.get_terminal_size().columns if stream.isatty() else None
+    return size_of_terminal(stream)[0] if stream.isatty() else None
 
 
 def say(lines: Iterable[Styled | str]) -> None:
@@ -92,11 +110,8 @@ def show_result(lines: Iterable[Styled | str]) -> None:
 
 
 def _write(lines: Iterable[Styled | str], stream: Any) -> None:
-    styled = [line if isinstance(line, Styled) else Styled.of(line) for line in lines]
-    if colour() is False or (colour() is None and not stream.isatty()) or not takes_styles():
-        for line in styled:
-            click.echo(str(line), file=stream)
-        return
-    from transload.report.theme import make_console, show
-
-    show(make_console(stream, color=colour()), styled)
+    colour = read_environment().colour
+    plain = colour == "never" or (colour == "auto" and not stream.isatty())
+    paint = paint_on(stream)
+    for line in (line if isinstance(line, Styled) else Styled.of(line) for line in lines):
+        click.echo(str(line) if plain else paint(line.trimmed), file=stream, color=not plain)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from transload.app.runid import new_run_id
 from transload.app.stores import Listeners
 from transload.cli.command import blame_defaults
-from transload.cli.console import colour, moves, say, say_folded, show_result, width_of
+from transload.cli.console import look_of, moves, paint_on, say, say_folded, show_result, width_of
 from transload.cli.forprograms import running_stream
 from transload.errors import TransloadError
 from transload.report.activity import EventVoice, LogVoice, TerminalVoice, Voice, Working
@@ -24,7 +24,7 @@ from transload.report.planned import planned_lines, planned_totals, share_json
 from transload.report.problem import Problem, problem_lines
 from transload.report.result import Result
 from transload.report.sentences import host_sentence
-from transload.report.styled import Styled, folded, takes_styles
+from transload.report.styled import Styled, folded
 from transload.report.summary import nothing_new_line, summary_lines
 from transload.report.tally import Tally, logged
 from transload.report.texts import harmless
@@ -77,7 +77,7 @@ class Output:
         self._progress: Progress | TargetsVoice | None = None
         self._news, self._news_of_log = HostNews(), HostNews()
         self._only_new: tuple[str, ...] = ()
-        self._line = MovingLines(sys.stderr, moves=moves())
+        self._line = MovingLines(sys.stderr, paint=paint_on(sys.stderr), moves=moves())
         self._working = Working(self._voice())
 
     def _voice(self) -> Voice:
@@ -305,7 +305,7 @@ class Output:
             progress = JsonProgress(tally, self._json)
         elif self._quiet or self._has_all(tally.plan):
             progress = QuietProgress(sys.stderr)
-        elif self._line.moves and takes_styles():
+        elif self._line.moves:
             progress = _bars(tally)
         else:
             progress = LineProgress(tally, sys.stderr)
@@ -322,7 +322,7 @@ class Output:
             voice: TargetsVoice = InJson(self._json, names)
         elif self._quiet:
             voice = InSilence(sys.stderr)
-        elif self._line.moves and takes_styles():
+        elif self._line.moves:
             voice = _all_bars(names)
         else:
             voice = InLines(sys.stderr, names, only_new=bool(self._only_new))
@@ -388,13 +388,11 @@ def _json_lines() -> JsonLines:
 
 def _all_bars(names: tuple[str, ...]) -> TargetsVoice:
     from transload.report.severalbars import SeveralBars
-    from transload.report.theme import make_console
 
-    return SeveralBars(make_console(sys.stderr, color=colour()), names)
+    return SeveralBars(sys.stderr, names, look_of(sys.stderr))
 
 
 def _bars(tally: Tally) -> Progress:
     from transload.report.terminal import TerminalProgress
-    from transload.report.theme import make_console
 
-    return TerminalProgress(tally, make_console(sys.stderr, color=colour()))
+    return TerminalProgress(tally, sys.stderr, look_of(sys.stderr))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,13 +15,13 @@ from transload.app.runs import HowFar, NotedRun, Status, noted_runs
 from transload.app.settings import read_environment
 from transload.cli import options
 from transload.cli.command import Command
-from transload.cli.console import colour, show_result, width_of
+from transload.cli.console import paint_on, show_result, width_of
 from transload.cli.output import OutputFormat
 from transload.cli.session import Session, open_session
 from transload.clock import SYSTEM_CLOCK
 from transload.report.exitcodes import MIXED
 from transload.report.moving import MovingLines, size_of_terminal
-from transload.report.styled import Styled, folded, takes_styles
+from transload.report.styled import Styled, folded
 from transload.report.texts import count, duration, one_line, rate, size_of, time_left
 
 _LOOK_S = 1.0
@@ -65,13 +65,13 @@ def status(watch: bool, output: OutputFormat, quiet: bool) -> int:
 
 def _watched(session: Session, state: Path, *, quiet: bool) -> Status:
     """Show what goes on, again and again, until nothing does; returns what there is then."""
-    drawn = MovingLines(sys.stdout, render=_render(), moves=_draws() and session.output.speaks)
+    drawn = MovingLines(sys.stdout, paint=paint_on(sys.stdout), moves=_draws() and session.output.speaks)
     told: dict[str, object] | None = None
     try:
         while True:
             found = noted_runs(state)
             columns, rows = size_of_terminal(sys.stdout)
-            drawn.draw(_fitting(_lines(found, columns, short=quiet), rows))
+            drawn.draw(_fitting(_lines(found, columns, short=quiet), rows), at_once=True)
             if all(run.command == "serve" for run in found.going_on):  # it only ends when it is told to
                 return found
             if not session.output.speaks and (now := _json(found)) != told:
@@ -84,15 +84,6 @@ def _watched(session: Session, state: Path, *, quiet: bool) -> Status:
 
 def _draws() -> bool:
     return sys.stdout.isatty() and not read_environment().dumb_terminal
-
-
-def _render() -> Callable[[Styled], str]:
-    if colour() is False or not takes_styles():
-        return str
-    from transload.report.theme import make_console, rendered  # only for a terminal
-
-    console = make_console(sys.stdout, color=colour())
-    return lambda line: rendered(console, line)
 
 
 def _fitting(lines: list[Styled], rows: int) -> list[Styled]:

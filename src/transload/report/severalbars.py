@@ -3,55 +3,37 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
-from types import TracebackType
+from collections.abc import Iterator
+from typing import IO
 
-from rich.console import Console
-
-from transload.events import Event, HostTroubled, ImageDone, Listener, RunPaused, RunResumed, StepRetried
-from transload.report.moving import MovingLines
+from transload.events import Event, ImageDone, Listener, RunPaused, RunResumed, StepRetried
+from transload.report.bars import FOLDED, Bars
+from transload.report.moving import Size
 from transload.report.planned import Totals
-from transload.report.pulse import Pulse
 from transload.report.result import Result
 from transload.report.screen import WIDEST, bar, screen
-from transload.report.sentences import Sentences, host_sentence, pause_sentence
-from transload.report.several import labelled, labels
-from transload.report.styled import Meaning, Styled, folded
+from transload.report.sentences import Sentences, pause_sentence
+from transload.report.several import indented, labelled, labels
+from transload.report.styled import Meaning, Styled
 from transload.report.summary import verdict
 from transload.report.tally import Snapshot, Tally
 from transload.report.texts import percent, shortened
-from transload.report.theme import rendered
+from transload.report.theme import PLAIN, Look
 from transload.values import evolve
 
-_PER_SECOND = 8
-_FOLDED = 3  # see `terminal.py`
 _ROWS = 4  # lines of a target: its name, its bar, and one or two of facts
 
 
-class SeveralBars:
+class SeveralBars(Bars):
     """The moving lines of all targets, which are numbered from 0. Bars move while the block is open."""
 
-    def __init__(self, console: Console, names: tuple[str, ...]) -> None:
+    def __init__(
+        self, stream: IO[str], names: tuple[str, ...], look: Look = PLAIN, *, size: Size | None = None
+    ) -> None:
+        super().__init__(stream, look, size=size)
         self._labels = labels(names)
-        self._console = console
         self._tallies: dict[int, Tally] = {}
         self._over: dict[int, tuple[str, Meaning]] = {}
-        self._beside: Styled | None = None
-        self._lines = MovingLines(
-            console.file, lambda: console.size, lambda line: rendered(console, line), moves=console.is_terminal
-        )
-        self._pulse = Pulse(self._draw, 1 / _PER_SECOND, first_s=0)
-
-    def __enter__(self) -> SeveralBars:
-        self._pulse.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._pulse.stop()
-        self._draw()
-        self._lines.leave()
 
     @contextlib.contextmanager
     def copying(self, number: int, tally: Tally) -> Iterator[Listener]:
@@ -61,54 +43,20 @@ class SeveralBars:
 
     def plan(self, number: int, totals: Totals) -> None:
         """Show what will be done for this target."""
-        label = self._labels[number]
-        self.above(labelled(label, totals.lines(max(20, self.width - len(label) - 2))))
+        self.above([Styled.of((self._labels[number], "strong")), *indented(totals.lines(max(20, self.width - 2)))])
 
     def ended(self, number: int, result: Result) -> None:
         """This target's part is over."""
         self._over[number] = verdict(result)
 
-    @contextlib.contextmanager
-    def paused(self) -> Iterator[None]:
-        """Hide the bars during the block, for a question to the user."""
-        self._pulse.stop()
-        self._lines.clear()
-        try:
-            yield
-        finally:
-            self._pulse = Pulse(self._draw, 1 / _PER_SECOND, first_s=0)
-            self._pulse.start()
-
-    def beside(self, line: Styled | None) -> None:
-        """Show what goes on besides copying, below the bars, until it is over."""
-        self._beside = line
-
-    def notice(self, text: str) -> None:
-        """A line for people that no event contains, such as that the run is being stopped."""
-        self.above(folded("", text, self.width))
-
-    def host(self, event: HostTroubled) -> None:
-        """A host that does not answer as it should, or that answers again."""
-        self.notice(host_sentence(event))
-
-    @property
-    def width(self) -> int:
-        """The columns of the terminal."""
-        return self._console.width
-
-    def above(self, lines: Iterable[Styled]) -> None:
-        """Write lines that stay."""
-        self._lines.above(lines)
-
-    def _draw(self) -> None:
-        width, height = self._console.size
-        # One column stays free: some terminals fold a line that fills the last one.
-        width = max(10, min(width - 1, WIDEST))
-        whole = height // _FOLDED >= 2 + _ROWS * len(self._labels) or height >= 2 + 2 * _ROWS * len(self._labels)
+    def bars(self, width: int, height: int) -> list[Styled]:
+        """See `Bars`."""
+        width = max(10, min(width, WIDEST))
+        whole = height // FOLDED >= 2 + _ROWS * len(self._labels) or height >= 2 + 2 * _ROWS * len(self._labels)
         lines: list[Styled] = []
         for number, label in enumerate(self._labels):
             lines += self._of(number, label, width, whole=whole)
-        self._lines.draw([*lines, self._beside] if self._beside else lines)
+        return lines
 
     def _of(self, number: int, label: str, width: int, *, whole: bool) -> list[Styled]:
         """The lines of one target; only one if it is over, if it has no plan yet, or if there is no room."""

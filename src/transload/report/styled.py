@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable
-from importlib.util import find_spec
 from typing import Literal
 
 from transload.report.texts import harmless
@@ -36,10 +35,13 @@ class Styled:
     def __str__(self) -> str:
         return "".join(text for text, _ in self.parts).rstrip()
 
-
-def takes_styles() -> bool:
-    """Whether rich is installed. The one-file program does not contain it, and then prints plain lines."""
-    return find_spec("rich") is not None
+    @property
+    def trimmed(self) -> list[tuple[str, Meaning]]:
+        """The parts without blanks at the end of the line."""
+        parts = list(self.parts)
+        while parts and not parts[-1][0].rstrip():
+            parts.pop()
+        return [*parts[:-1], (parts[-1][0].rstrip(), parts[-1][1])] if parts else []
 
 
 def folded(label: str, text: str, width: int | None, meaning: Meaning = "") -> list[Styled]:

@@ -1,64 +1,31 @@
-"""The only module that uses rich: how meanings look, and consoles."""
+"""How meanings look on a terminal that has colours: the escapes of ECMA-48 around the parts of a line."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TextIO
+from collections.abc import Iterable, Mapping
 
-from rich.console import Console
-from rich.text import Text
+from transload.report.styled import Meaning
 
-from transload.report.styled import Meaning, Styled
+Look = Mapping[Meaning, str]
+"""The parameters of SGR for each meaning; a meaning that is not named is written as plain text."""
 
-# The sixteen colours that users can choose in every terminal; dim is readable on dark and light backgrounds.
-_LOOK: dict[Meaning, str] = {
-    "": "",
-    "good": "green",
-    "bad": "bold red",
-    "warn": "yellow",
-    "faint": "dim",
-    "strong": "bold",
-}
+_END = "\x1b[m"
+
+PLAIN: Look = {}
+# No yellow, which cannot be read on white, and nothing that only its brightness tells.
+SIXTEEN: Look = {"good": "32", "bad": "1;31", "warn": "35", "faint": "2", "strong": "1"}
+# These have a contrast of about 4.5 to white and to black (WCAG 2.2): green, red, orange.
+MANY: Look = {"good": "38;5;28", "bad": "1;38;5;160", "warn": "38;5;130", "faint": "2", "strong": "1"}
 
 
-def make_console(
-    stream: TextIO, *, color: bool | None = None, terminal: bool | None = None, width: int | None = None
-) -> Console:
-    """A console on `stream`. With `color` None, it has colours if the stream is a terminal that has colours.
+def painted(parts: Iterable[tuple[str, Meaning]], look: Look) -> str:
+    """Parts of a line with their escapes.
 
-    `color` False removes bold and dim too, so that the output has no escapes. `terminal` and `width` None mean that
-    rich finds them out.
+    >>> painted([("mirror ", ""), ("done", "good")], SIXTEEN)
+    'mirror \\x1b[32mdone\\x1b[m'
+    >>> painted([("mirror ", ""), ("done", "good")], PLAIN)
+    'mirror done'
     """
-    if color is None:
-        return Console(file=stream, force_terminal=terminal, width=width, highlight=False, markup=False, emoji=False)
-    return Console(
-        file=stream,
-        color_system="standard" if color else None,
-        no_color=not color,
-        force_terminal=terminal,
-        width=width,
-        highlight=False,
-        markup=False,
-        emoji=False,
+    return "".join(
+        f"\x1b[{look[meaning]}m{text}{_END}" if meaning in look and text else text for text, meaning in parts
     )
-
-
-def as_rich(line: Styled) -> Text:
-    """A line for rich, which does not fold it again and cuts it if it is too long."""
-    parts = ((text, _LOOK[meaning]) for text, meaning in line.parts)
-    text = Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
-    text.rstrip()
-    return text
-
-
-def rendered(console: Console, line: Styled) -> str:
-    """A line as the console would write it, without the line end."""
-    with console.capture() as captured:
-        console.print(as_rich(line), soft_wrap=True, end="")
-    return captured.get()
-
-
-def show(console: Console, lines: Iterable[Styled]) -> None:
-    """Print lines as they are: they fit the width, or the terminal folds them."""
-    for line in lines:
-        console.print(as_rich(line), soft_wrap=True)

@@ -14,7 +14,10 @@ LOST = Unreachable("r.example refuses connections")
 
 
 def retrying(troubled_s: float, wait_s: float, host: str = "r.example") -> HostTroubled:
-    return HostTroubled(host, "retrying", troubled_s, 120 - troubled_s, wait_s=wait_s, error=LOST, until_s=1.7e9)
+    left_s = 120 - troubled_s
+    return HostTroubled(
+        host, "retrying", troubled_s, left_s, attempt=2, attempts=6, wait_s=wait_s, error=LOST, until_s=1.7e9
+    )
 
 
 def told(capsys: pytest.CaptureFixture[str], *events: HostTroubled) -> list[str]:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import io
+import threading
+from functools import partial
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.unit.report.replay import StoppedClock
+from tests.unit.report.screens import Screen
 from transload.events import Counting, Progressed
 from transload.report.activity import _WORDS, EventVoice, LogVoice, Moving, TerminalVoice, Working, sentence
 from transload.report.moving import MovingLines, columns
-from transload.report.styled import Styled
+from transload.report.styled import Meaning, Part, Styled
+from transload.report.theme import MANY, painted
 
 MIB = 1 << 20
 
@@ -122,6 +128,8 @@ def test_what_is_written_above_leaves_the_lines_below_it() -> None:
     lines = MovingLines(stream, lambda: (80, 24))
     lines.draw([Styled.of("one"), Styled.of("two")])
     lines.above([Styled.of("kept")])
+    assert "kept" not in stream.getvalue(), "it waits for the next drawing, and nobody waits for the terminal"
+    lines.draw([Styled.of("one"), Styled.of("two")])
     assert stream.getvalue().endswith("\r\x1b[K\x1b[A\x1b[Kkept\none\ntwo")
     lines.leave()
     assert stream.getvalue().endswith("two\n\x1b[?25h")
@@ -149,3 +157,87 @@ def test_a_terminal_that_has_gone_ends_nothing() -> None:
 
 def test_wide_characters_take_two_columns() -> None:
     assert columns("日本 a") == 6
+
+
+texts = st.text("ab ─━", max_size=12)
+meanings: st.SearchStrategy[Meaning] = st.sampled_from(["", "good", "faint"])
+styled = st.lists(st.tuples(texts, meanings), max_size=3).map(lambda parts: Styled(tuple(parts)))
+frames = st.lists(styled, max_size=4)
+
+
+@given(st.lists(st.tuples(st.lists(styled, max_size=2), frames), min_size=1, max_size=8), st.sampled_from([16, 40]))
+def test_what_is_drawn_in_few_bytes_is_the_same_as_what_is_drawn_in_full(
+    drawn: list[tuple[list[Styled], list[Styled]]], width: int
+) -> None:
+    stream, screen, above = io.StringIO(), Screen(width), list[Styled]()
+    lines = MovingLines(stream, lambda: (width, 24), partial(painted, look=MANY))
+    for kept, frame in drawn:
+        lines.above(kept)
+        lines.draw(frame)
+        above += kept
+    screen.feed(stream.getvalue())
+    whole = Screen(width)
+    whole.feed("\n".join(map(str, [*above, *drawn[-1][1]])))
+    assert screen.rows == whole.rows
+
+
+def test_a_frame_in_which_a_number_changes_takes_few_bytes() -> None:
+    """A line of 1,200 bytes a second must do."""
+    stream = io.StringIO()
+    lines = MovingLines(stream, lambda: (80, 24), partial(painted, look=MANY))
+    rows: list[Part] = [("━" * 30, "good"), ("─" * 30, "faint")]
+    lines.draw([Styled.of(*rows, " 41%"), Styled.of("41 of 100 MiB · 1.0 MiB/s · 59 s left")])
+    first = len(stream.getvalue())
+    lines.draw([Styled.of(*rows, " 42%"), Styled.of("42 of 100 MiB · 1.0 MiB/s · 58 s left")])
+    assert len(stream.getvalue()) - first < 60
+
+
+def test_a_terminal_that_is_behind_is_drawn_to_less_often() -> None:
+    clock = StoppedClock()
+
+    class Slow(io.StringIO):
+        def write(self, text: str) -> int:
+            clock.now_s += 0.5
+            return super().write(text)
+
+    stream = Slow()
+    lines = MovingLines(stream, lambda: (80, 24), clock=clock)
+    for number in range(30):
+        lines.draw([Styled.of(str(number))])
+        clock.now_s += 0.2
+    assert stream.getvalue().count("\r") == 2, "three drawings instead of thirty"
+    lines.draw([Styled.of("the end")], at_once=True)
+    assert stream.getvalue().endswith("the end")
+
+
+def test_who_has_something_to_say_does_not_wait_for_the_terminal() -> None:
+    """A run stood still while its terminal took no bytes (Ctrl-S, a slow line)."""
+    stuck, goes_on = threading.Event(), threading.Event()
+
+    class Stuck(io.StringIO):
+        def write(self, text: str) -> int:
+            stuck.set()
+            assert goes_on.wait(60)
+            return super().write(text)
+
+    stream = Stuck()
+    lines = MovingLines(stream, lambda: (80, 24))
+    drawing = threading.Thread(target=lines.draw, args=([Styled.of("bar")],))
+    drawing.start()
+    assert stuck.wait(60)
+    lines.above([Styled.of("kept")])  # would stand still here
+    goes_on.set()
+    drawing.join()
+    lines.leave()
+    assert "kept\n" in stream.getvalue()
+
+
+def test_ctrl_z_leaves_the_lines_and_they_are_drawn_anew_below() -> None:
+    stream = io.StringIO()
+    lines = MovingLines(stream, lambda: (80, 24))
+    lines.draw([Styled.of("one"), Styled.of("two")])
+    with lines.left():
+        assert stream.getvalue().endswith("one\ntwo\n\x1b[?25h"), "the shell's words come below"
+    before = len(stream.getvalue())
+    lines.draw([Styled.of("one"), Styled.of("two")])
+    assert stream.getvalue()[before:] == "\x1b[?25lone\ntwo"

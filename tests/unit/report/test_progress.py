@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import re
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -26,7 +24,7 @@ from transload.report.screen import ROWS, WIDEST, screen
 from transload.report.sentences import Sentences, host_sentence
 from transload.report.tally import Tally, together
 from transload.report.terminal import TerminalProgress
-from transload.report.theme import make_console, show
+from transload.report.theme import PLAIN, SIXTEEN
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 SGR = re.compile(r"\x1b\[[0-9;]*m")
@@ -237,11 +235,11 @@ def test_a_plan_fits_its_terminal(width: int) -> None:
     assert ("mount" in table) == (width >= 60)
 
 
-def shown(width: int, color: bool | None, terminal: bool = True) -> str:
+def shown(width: int, color: bool = True, terminal: bool = True) -> str:
     clock, plan, stream = StoppedClock(), planned(), io.StringIO()
     tally = Tally(plan, clock)
-    console = make_console(stream, color=color, terminal=terminal, width=width)
-    with TerminalProgress(tally, console) as progress:
+    look = SIXTEEN if color else PLAIN
+    with TerminalProgress(tally, stream, look, moves=terminal, size=lambda: (width, 24)) as progress:
         listen = together(tally, progress)
         for event in Replay(plan, clock):
             listen(event)
@@ -266,22 +264,8 @@ def test_without_colour_nothing_is_coloured_or_bold() -> None:
     assert not SGR.search(shown(80, color=False))
 
 
-def test_a_console_that_is_no_terminal_gets_plain_text() -> None:
-    assert "\x1b" not in shown(80, color=None, terminal=False)
-
-
-def test_a_printed_line_is_not_folded_where_a_command_is_to_be_copied() -> None:
-    stream = io.StringIO()
-    plan = planned([Wanted("a" * 90)])
-    show(make_console(stream, width=40), planned_lines(plan))
-    assert any("a" * 90 in line for line in stream.getvalue().splitlines())
-
-
-def test_rich_is_loaded_only_where_a_terminal_is() -> None:
-    rooms = "jsonl lines markdown planned problem result reportfile summary tally texts"
-    modules = ", ".join(f"transload.report.{room}" for room in rooms.split())
-    code = f"import sys, {modules}; sys.exit('rich' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+def test_where_lines_cannot_move_there_is_only_plain_text() -> None:
+    assert "\x1b" not in shown(80, color=False, terminal=False)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from transload.report.planned import Totals
 from transload.report.several import Results, labels, results_lines
 from transload.report.severalbars import SeveralBars
 from transload.report.tally import Tally, together
-from transload.report.theme import make_console
+from transload.report.theme import SIXTEEN
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 NAMES = ("registry.plant-7.example:5000/mirror", "oci:/a/folder/with/a/rather/long/name/on/a/disk")
@@ -30,9 +30,7 @@ def test_the_examples_in_the_docstrings() -> None:
 def shown(width: int, height: int = 50) -> str:
     """What the terminal got: one target after the other, as if each had waited for the one before."""
     clock, plan, stream = StoppedClock(), planned(), io.StringIO()
-    console = make_console(stream, color=True, terminal=True, width=width)
-    console.height = height
-    with SeveralBars(console, NAMES) as bars:
+    with SeveralBars(stream, NAMES, SIXTEEN, size=lambda: (width, height)) as bars:
         bars._draw()
         for number in range(len(NAMES)):
             bars.plan(number, Totals(plan))
@@ -55,7 +53,7 @@ def test_no_line_is_folded_and_each_says_its_target(width: int, height: int) -> 
     text = shown(width, height)
     assert max(len(line) for line in re.split("[\r\n]", text)) <= width
     for label in labels(NAMES):
-        assert f"{label}: Plan: " in text
+        assert f"{label}\n  Plan: " in text
         assert f"{label}: [" in text
         assert f"{label[-6:]}: planning" in text
         assert f"{label[-6:]}: 2 of 17 images failed" in text
