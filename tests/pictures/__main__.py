@@ -1,0 +1,28 @@
+"""Makes the pictures of the documentation, in docs/pictures: `make pictures`.
+
+The program runs for real, on releases that are generated. A picture of a terminal stays as it is if only times and
+rates would differ, so a second call changes nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from tests.docs.pages import DOCS
+from tests.pictures.diagrams import draw_diagrams
+from tests.pictures.scenes import draw_terminals
+
+FOLDER = DOCS / "pictures"
+
+
+def main() -> None:
+    """Make all, or those whose kind is named: terminals, pages."""
+    wanted = sys.argv[1:] or ["terminals", "pages"]
+    FOLDER.mkdir(exist_ok=True)
+    draw_diagrams(FOLDER)
+    if "terminals" in wanted:
+        draw_terminals(FOLDER)
+
+
+if __name__ == "__main__":
+    main()
