@@ -5,7 +5,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-APT    := docker-registry skopeo curl chromium
+APT    := docker-registry skopeo curl chromium tmux
 # Most tests wait more than they compute.
 JOBS   ?= 4
 # The tests write thousands of small files and flush each: in memory where the system has a place for that, with 2 GiB
@@ -23,7 +23,7 @@ QUICK  := -q -n $(JOBS) tests/unit tests/test_*.py
 REAL   := -q -n $(JOBS) --dist loadfile --no-loadscope-reorder tests/docs tests/real
 BINARY := tests/real/test_binary.py
 
-.PHONY: demo test test-binary kills soak quick coverage check bench format lock pyz binary docs dist clean
+.PHONY: demo test test-binary kills soak quick coverage check bench format lock pyz binary pictures docs dist clean
 
 demo: $(VENV)/ready
 	@$(BIN)/transload demo
@@ -80,7 +80,7 @@ format: $(VENV)/ready
 .PHONY: servers
 servers: $(VENV)/ready
 	@command -v docker-registry >/dev/null && command -v skopeo >/dev/null && command -v curl >/dev/null && \
-	command -v chromium >/dev/null || \
+	command -v chromium >/dev/null && command -v tmux >/dev/null || \
 	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq $(APT) >/dev/null; } || \
 	echo "note: $(APT) cannot be installed here; tests that need them will be skipped"
 	@command -v helm >/dev/null || $(BIN)/python tools/helm.py $(VENV)/helm || \
@@ -105,6 +105,10 @@ binary: $(VENV)/ready
 	$(BIN)/python tools/binary.py
 
 # The documentation as a site, in build/site; a warning is an error.
+# What the documentation shows: the program runs, in tmux and in Chromium; only what looks different is written.
+pictures: $(VENV)/ready servers
+	PYTHONPATH=. $(BIN)/python -m tests.pictures
+
 docs: $(VENV)/docs
 	$(BIN)/python -m tools.docsite
 

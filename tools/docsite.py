@@ -31,6 +31,7 @@ _TEST_KIT = tuple(f"transload.testing.{name}" for name in ("fixtures", "images",
 _GROUPS = ("Functions", "Stores and values", "Events", "Errors")
 _TREE = {
     "Guides": "docs/guides/*.md",
+    "Commands": "docs/verbs/*.md",
     "Reference": "docs/reference/*.md",
     "File formats": "docs/formats/*.md",
     "Inside": "docs/*.md",
@@ -50,7 +51,7 @@ SETTINGS: dict[str, Any] = {
     "html_static_path": [str(SOURCE / "static")],
     "html_css_files": ["wide.css"],
     "html_show_sourcelink": False,
-    "myst_heading_anchors": 3,
+    "myst_heading_anchors": 4,
     "autodoc_member_order": "bysource",
     "autodoc_class_signature": "separated",
     "default_role": "literal",
@@ -171,7 +172,8 @@ def _with_code(lines: list[str]) -> Iterator[str]:
 
 
 def _escaped(line: str) -> str:
-    return "".join(_unmarked(part) for part in re.split(r"(`[^`]*`)", line))
+    marked = "".join(_unmarked(part) for part in re.split(r"(`[^`]*`)", line))
+    return re.sub(r"(`[^`]*`)(?=\w)", r"\1\\ ", marked)  # a plural after a name
 
 
 def _unmarked(part: str) -> str:
