@@ -58,31 +58,36 @@ def bundle_facts(bundle: BundleStore) -> Iterator[Fact]:
 
 def _signer(bundle: BundleStore) -> Fact:
     if bundle.signature is None:
-        return Fact("signature", "none: nobody signed it", "warn")
+        return Fact("signature", "nobody signed it", badge="none", tone="warn")
     signer = bundle.signature.key_id
     if bundle.verified:
-        return Fact("signature", f"verified: the key {signer} signed it", "good")
-    return Fact("signature", f"not checked: it says that the key {signer} signed it", "warn")
+        return Fact("signature", "this key signed it:", badge="verified", tone="good", code=signer)
+    return Fact("signature", "it says that this key signed it:", badge="not checked", tone="warn", code=signer)
 
 
 def _completeness(bundle: BundleStore, lacking: list[CheckedPart]) -> Iterator[Fact]:
     volumes = count(bundle.cut.count, "volume")
     if bundle.journal is not None:
-        yield Fact("completeness", "the run that packs it has not come to its end", "bad")
+        yield Fact("completeness", "the run that packs it has not come to its end", badge="unfinished", tone="bad")
     if not lacking:
-        yield Fact("completeness", f"all of its {volumes} are here; what is in them is checked when it is read", "good")
+        here = "its only volume is here" if bundle.cut.count == 1 else f"all of its {volumes} are here"
+        text = f"{here}; what is in them is checked when it is read"
+        yield Fact("completeness", text, badge="complete", tone="good")
     for part in lacking[:_NAMED]:
-        what = "is missing" if isinstance(part.error, VolumeMissing) else "is too short, or not of this bundle"
+        is_missing = isinstance(part.error, VolumeMissing)
         needed = f"{len(part.images)} of {count(len(bundle.ledger.images), 'image')} need it"
         mended = "; it is made again from recovery volumes" if bundle.mender else ""
-        yield Fact("completeness", f"{part.subject} {what}: {needed}{mended}", "warn" if bundle.mender else "bad")
+        yield Fact(
+            part.subject,
+            f"{needed}{mended}",
+            badge="missing" if is_missing else "damaged, or of another bundle",
+            tone="warn" if bundle.mender else "bad",
+        )
     if len(lacking) > _NAMED:
-        yield Fact("completeness", f"{len(lacking) - _NAMED} more of its {volumes} are not here", "bad")
+        yield Fact("completeness", f"{len(lacking) - _NAMED} more of its {volumes} are not here", tone="bad")
     left_out = len(bundle.ledger.assumed)
     if left_out:
-        yield Fact(
-            "left out",
-            f"{left_out} manifests and layers that its target is known to have: images that need them cannot be pulled "
-            "from here",
-            "warn",
+        text = (
+            f"{count(left_out, 'part')} that its target is known to have: images that need them cannot be pulled here"
         )
+        yield Fact("left out", text, badge="not whole", tone="warn")

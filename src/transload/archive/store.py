@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 from transload.archive.docker import DockerContent
@@ -14,7 +15,7 @@ from transload.errors import BlobUnknown, CorruptError, ManifestUnknown, Refused
 from transload.limits import MANIFEST_BYTES, SAVED_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.imagelayout import MARKER
-from transload.oci.reference import repositories_in, tags_in
+from transload.oci.reference import tags_by_repository
 from transload.oci.referrers import ListedReferrers
 from transload.ports import Chunk, RequestCosts
 from transload.values import evolve
@@ -89,13 +90,17 @@ class ArchiveStore:
 
         The repository of bare tags, whose name is empty, is always there.
         """
-        if repository and repository not in repositories_in(self._content.names):
+        if repository and repository not in self._tags:
             raise RepositoryUnknown(f"{self.locator} has no repository {repository}", subject=repository)
-        return tags_in(self._content.names, repository)
+        return iter(self._tags.get(repository, ()))
 
     def repositories(self) -> Iterator[str]:
         """Every repository that the archive names; the empty one is among them if there are bare tags."""
-        return iter(repositories_in(self._content.names))
+        return iter(self._tags)
+
+    @cached_property
+    def _tags(self) -> Mapping[str, Sequence[str]]:
+        return tags_by_repository(self._content.names)
 
     # --- Reads, Sizes
 

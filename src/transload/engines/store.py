@@ -7,7 +7,7 @@ stream, in which layers that images share are once, into a file without a name. 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +25,7 @@ from transload.errors import (
     TransloadError,
 )
 from transload.oci import Descriptor, Digest, Manifest, Name, Reference
-from transload.oci.reference import repositories_in, tags_in
+from transload.oci.reference import tags_by_repository
 from transload.ports import Chunk, RequestCosts, Source
 from transload.wording import hint
 
@@ -94,14 +94,18 @@ class EngineStore:
 
     def tags(self, repository: str) -> Iterator[str]:
         """Every tag of a repository. Raises `RepositoryUnknown`."""
-        if repository not in repositories_in(self._names):
+        if repository not in self._tags:
             raise RepositoryUnknown(f"{self.locator} has no repository {repository}", subject=repository)
-        return tags_in(self._names, repository)
+        return iter(self._tags[repository])
 
     def repositories(self) -> Iterator[str]:
         """Every repository with an image that has a name."""
         self._tells_nameless = True
-        return iter(repositories_in(self._names))
+        return iter(self._tags)
+
+    @cached_property
+    def _tags(self) -> Mapping[str, Sequence[str]]:
+        return tags_by_repository(self._names)
 
     # --- Reads
 

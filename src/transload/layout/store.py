@@ -200,13 +200,13 @@ class LayoutStore:
         The repository of bare tags, whose name is empty, is always there.
         """
         index = self._index()
-        if repository and repository not in index.repositories:
+        if repository and repository not in index.tags:
             raise RepositoryUnknown(f"{self.locator} has no repository {repository}", subject=repository)
-        return index.tags(repository)
+        return iter(index.tags.get(repository, ()))
 
     def repositories(self) -> Iterator[str]:
         """Every repository that `index.json` names; the empty one is among them if there are bare tags."""
-        return iter(self._index().repositories)
+        return iter(self._index().tags)
 
     # --- Reads
 

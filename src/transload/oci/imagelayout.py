@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import Any
@@ -31,7 +31,7 @@ from transload.oci.content import read_content
 from transload.oci.descriptor import Descriptor
 from transload.oci.digest import Digest
 from transload.oci.mediatype import OCI_INDEX
-from transload.oci.reference import Name, repositories_in, tags_in
+from transload.oci.reference import Name, tags_by_repository
 from transload.oci.refname import NAME_KEYS, annotations_for, name_of
 from transload.values import define, evolve, field, frozen
 
@@ -116,14 +116,10 @@ class LayoutIndex:
         """Every manifest listed, by its digest."""
         return {entry.descriptor.digest: entry.descriptor for entry in reversed(self.entries)}
 
-    def tags(self, repository: str) -> Iterator[str]:
-        """Tags of one repository, in the order of the entries; images by digest have none."""
-        return tags_in(self.names, repository)
-
-    @property
-    def repositories(self) -> tuple[str, ...]:
-        """Every repository once; the empty one if there are bare tags."""
-        return repositories_in(self.names)
+    @cached_property
+    def tags(self) -> Mapping[str, Sequence[str]]:
+        """Every repository, with its tags in the order of the entries; the empty one if there are bare tags."""
+        return tags_by_repository(self.names)
 
     @cached_property
     def left_out(self) -> Mapping[Digest, frozenset[Digest]]:

@@ -7,7 +7,7 @@ The grammar is that of distribution's `reference` package. The defaults (registr
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping, Sequence
 
 from transload.errors import DigestInvalid, ReferenceInvalid
 from transload.expressions import late
@@ -176,14 +176,17 @@ class Name:
         return self.repository + (f":{self.tag}" if self.tag else "") + (f"@{self.digest}" if self.digest else "")
 
 
-def tags_in(names: Iterable[Name], repository: str) -> Iterator[str]:
-    """The tags of one repository among `names`, in their order; images by digest have none."""
-    return (name.tag for name in names if name.repository == repository and name.tag)
+def tags_by_repository(names: Iterable[Name]) -> Mapping[str, Sequence[str]]:
+    """Every repository among `names`, in their order, with its tags; images by digest have none.
 
-
-def repositories_in(names: Iterable[Name]) -> tuple[str, ...]:
-    """Every repository among `names` once, in their order; the empty one if there are bare tags."""
-    return tuple(dict.fromkeys(name.repository for name in names))
+    Stores keep it: looking through all names for each repository takes seconds when there are thousands.
+    """
+    tags: dict[str, list[str]] = {}
+    for name in names:
+        listed = tags.setdefault(name.repository, [])
+        if name.tag:
+            listed.append(name.tag)
+    return tags
 
 
 @frozen(order=True)

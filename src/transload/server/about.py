@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from typing import Literal
 
-from transload.values import frozen
+from transload.values import field, frozen
 
 Tone = Literal["good", "warn", "bad", "plain"]
 
 
 @frozen
 class Fact:
-    """A word and what is known, such as `("signature", "nobody signed it", "warn")`; `tone` is how good that is."""
+    """A word and what is known. `badge` is the verdict in a word or two, `tone` how good that is; `code` is to compare.
+
+    >>> Fact("signature", "the key made it", badge="verified", tone="good", code="sha256:0a1b").badge
+    'verified'
+    """
 
     word: str
     text: str
-    tone: Tone = "plain"
+    badge: str = field(default="", kw_only=True)
+    tone: Tone = field(default="plain", kw_only=True)
+    code: str = field(default="", kw_only=True)
 
 
 @frozen(kw_only=True)
@@ -24,3 +30,10 @@ class About:
 
     title: str = "This is a registry, served by transload."
     facts: tuple[Fact, ...] = ()
+
+    @property
+    def tone(self) -> Tone:
+        """That of the worst fact; plain if none of them is a verdict."""
+        tones = {fact.tone for fact in self.facts}
+        ordered: tuple[Tone, ...] = ("bad", "warn", "good")
+        return next((tone for tone in ordered if tone in tones), "plain")

@@ -7,7 +7,7 @@ blobs in it, and the images that need them, cannot be read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -41,7 +41,7 @@ from transload.errors import (
 from transload.files import exactly
 from transload.limits import MANIFEST_BYTES, REFERRERS_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name
-from transload.oci.reference import repositories_in, tags_in
+from transload.oci.reference import tags_by_repository
 from transload.ports import Chunk, RequestCosts
 from transload.wording import in_words
 
@@ -144,29 +144,34 @@ class BundleStore:
         """The image that a name means, also one that was left out."""
         if name.tag is not None and name.digest is None:
             return self.ledger.by_name.get(name)
-        same = (
-            entry
-            for entry in self.ledger.images
-            if (entry.image.name.repository, entry.image.root.digest) == (name.repository, name.digest)
-        )
-        return next(same, None)
+        return self._by_digest.get((name.repository, name.digest)) if name.digest else None
 
     def tags(self, repository: str) -> Iterator[str]:
         """Every tag of a repository, in the order of the ledger. Images that were left out are not among them.
 
         Raises `RepositoryUnknown`.
         """
-        if repository not in self.repositories():
+        if repository not in self._tags:
             raise RepositoryUnknown(f"{self.locator} has no repository {repository}", subject=repository)
-        return tags_in(self._here, repository)
+        return iter(self._tags[repository])
 
     def repositories(self) -> Iterator[str]:
         """Every repository of the ledger that has an image in the bundle."""
-        return iter(repositories_in(self._here))
+        return iter(self._tags)
 
     def untagged(self) -> Iterator[Name]:
-        """Every image in the bundle that has no tag, by its digest."""
-        return (name for name in self._here if not name.tag)
+        """Every image in the bundle that has no tag, by its digest; those without a repository come last."""
+        return iter(sorted((name for name in self._here if not name.tag), key=lambda name: not name.repository))
+
+    @cached_property
+    def _by_digest(self) -> Mapping[tuple[str, Digest], LedgerImage]:
+        """The first image with each digest in each repository."""
+        images = reversed(self.ledger.images)
+        return {(entry.image.name.repository, entry.image.root.digest): entry for entry in images}
+
+    @cached_property
+    def _tags(self) -> Mapping[str, Sequence[str]]:
+        return tags_by_repository(self._here)
 
     @property
     def _here(self) -> Iterator[Name]:

@@ -31,18 +31,21 @@ from transload.wording import whole_number
 _ROWS = 50
 _COMPONENTS = 100
 _KEPT_COMPONENTS = 2 * PAGE_COMPONENTS
-_DIGITS = late(r"(\d{1,18})")
+_DIGITS = late(r"([0-9]{1,18})")
+_VERSION = late(r"[vV]?[0-9]{1,18}(?:[._][0-9]{1,18})*")
+_CANDIDATE = late(r"[-._+~]?(?:rc|alpha|beta|pre|dev|a|b)[-._]?[0-9]")
 _DAY = late(r"(\d{4}-\d\d-\d\d)T")
 _NEVER = "1980-01-02"  # tools that make the same image twice write a date before
 
 
 @frozen(kw_only=True)
 class RepositoryRow:
-    """A repository in the list; `tags` is None if counting them would cost requests."""
+    """A repository in the list; `tags` is None if counting them would cost requests. `highest` is by its number."""
 
     name: str
     address: str
-    tags: int | None
+    tags: int | None = None
+    highest: Name | None = None
 
 
 @frozen(kw_only=True)
@@ -91,10 +94,7 @@ class Pages:
         except Refused:
             trouble = "This store keeps no list of its repositories. Write the whole name of one to open it."
         found = listing(names, wish, _ROWS, lambda name: (name,))
-        rows = [
-            RepositoryRow(name=name, address=asked.address_of("repository", Name(name)), tags=self._tags(name))
-            for name in found.rows
-        ]
+        rows = [self._repository_row(name) for name in found.rows]
         return self._made(
             "front.html",
             title=place.host,
@@ -106,24 +106,26 @@ class Pages:
             guess=asked.repository_address(wish.words) if trouble else None,
             bare=bare[:10],
             bare_count=len(bare),
+            address=asked.address_of,
             login=pulling.login(place),
         )
 
-    def _tags(self, repository: str) -> int | None:
-        """How many tags a repository has; None where asking would cost a request."""
-        store = self._backend.store
+    def _repository_row(self, repository: str) -> RepositoryRow:
+        store, address = self._backend.store, asked.address_of("repository", Name(repository))
         if store.request_costs is not None:
-            return None
+            return RepositoryRow(name=repository, address=address)
         try:
-            return sum(1 for _ in store.tags(repository))
+            tags = [tag for tag in store.tags(repository) if not is_companion(tag)]
         except NotFound:
-            return 0
+            tags = []
+        highest = Name(repository, max(tags, key=by_number)) if tags else None
+        return RepositoryRow(name=repository, address=address, tags=len(tags), highest=highest)
 
     # --- one repository
 
     def _repository(self, repository: str, wish: Wish, place: pulling.Place) -> Page:
         names = [Name(repository, tag) for tag in self._backend.store.tags(repository)]
-        names.sort(key=lambda name: _newest_first(name.tag or ""), reverse=True)
+        names.sort(key=lambda name: by_number(name.tag or ""), reverse=True)
         names.sort(key=lambda name: is_companion(name.tag))
         names += self._untagged(repository)
         found = listing(names, wish, _ROWS, lambda name: (name.tag or "", name.digest or ""))
@@ -262,7 +264,14 @@ def day(created: str) -> str:
     return form[1] if form and form[1] >= _NEVER else ""
 
 
-def _newest_first(tag: str) -> tuple[tuple[int, str], ...]:
-    """What tags are compared by: numbers in them as numbers."""
-    parts = _DIGITS.split(tag)
-    return tuple((int(part), "") if place % 2 else (-1, part) for place, part in enumerate(parts))
+def by_number(tag: str) -> tuple[bool, tuple[int, ...], bool, tuple[tuple[int, str], ...]]:
+    """What tags are compared by: versions above words, their numbers as numbers, and a release above its candidates.
+
+    >>> sorted(["v1.10", "latest", "v1.9", "v1.9-rc1", "1.9-alpine"], key=by_number)
+    ['latest', 'v1.9-rc1', 'v1.9', '1.9-alpine', 'v1.10']
+    """
+    version = _VERSION.match(tag)
+    numbers = tuple(map(int, _DIGITS.findall(version[0]))) if version else ()
+    rest = tag[version.end() :] if version else tag
+    parts = tuple((int(part), "") if part.isdigit() else (-1, part) for part in _DIGITS.split(rest) if part)
+    return version is not None, numbers, not _CANDIDATE.match(rest), parts

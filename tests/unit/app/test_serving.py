@@ -1,0 +1,80 @@
+"""What the front page says of a bundle: never more than is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from tests.unit.bundle.packing import named, pack
+from transload.app.location import Location
+from transload.app.serving import bundle_facts, telling
+from transload.bundle import BundleStore
+from transload.bundle.format.keys import parse_public_key
+from transload.bundle.format.signing import signer_of
+from transload.server.about import About, Fact
+from transload.testing.releases import release
+
+MADE = named(release("served", images=3, size=300_000))
+
+
+def bundle(folder: Path) -> BundleStore:
+    pack(folder / "november", MADE, 250_000)
+    return BundleStore(folder / "november")
+
+
+def fact(store: BundleStore, word: str) -> Fact:
+    return next(each for each in bundle_facts(store) if each.word == word)
+
+
+def test_a_whole_bundle(tmp_path: Path) -> None:
+    store = bundle(tmp_path)
+    about = telling(Location("bundle", str(tmp_path / "november")), store, writable=False)()
+    assert about.title == "The bundle november"
+    assert fact(store, "signature").badge == "none"
+    whole = fact(store, "completeness")
+    assert (whole.badge, whole.tone) == ("complete", "good")
+    assert fact(store, "size").text.startswith("3 images, ")
+    assert str(tmp_path) not in repr(about)
+
+
+def test_a_volume_that_is_missing_is_named_with_what_needs_it(tmp_path: Path) -> None:
+    store = bundle(tmp_path)
+    gone = store.file_name(2)
+    (tmp_path / gone).unlink()
+    store = BundleStore(tmp_path / "november")
+    lost = fact(store, gone)
+    assert (lost.badge, lost.tone) == ("missing", "bad")
+    assert "of 3 images need it" in lost.text
+    assert "completeness" not in {each.word for each in bundle_facts(store)}
+    assert About(facts=tuple(bundle_facts(store))).tone == "bad"
+    assert str(tmp_path) not in repr(tuple(bundle_facts(store)))
+
+
+def test_a_volume_that_is_too_short_is_not_called_missing(tmp_path: Path) -> None:
+    store = bundle(tmp_path)
+    path = tmp_path / store.file_name(2)
+    path.write_bytes(path.read_bytes()[:1000])
+    assert "damaged" in fact(BundleStore(tmp_path / "november"), path.name).badge
+
+
+@pytest.mark.parametrize("checked", [True, False])
+def test_a_signature_is_verified_only_if_it_was(tmp_path: Path, checked: bool) -> None:
+    key = Ed25519PrivateKey.from_private_bytes(bytes(32))
+    pack(tmp_path / "signed", MADE, None, signer_of(key))
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    store = BundleStore(tmp_path / "signed", verifier=parse_public_key(public) if checked else None)
+    said = fact(store, "signature")
+    assert said.badge == ("verified" if checked else "not checked")
+    assert said.tone == ("good" if checked else "warn")
+    assert store.signature is not None
+    assert said.code == store.signature.key_id
+
+
+def test_other_stores_say_what_they_are() -> None:
+    told = telling(Location("oci", "/secret/place"), None, writable=True)()
+    assert told.tone == "plain"
+    assert "secret" not in repr(told)
+    assert told.facts[1].text == "are taken"
