@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 REPOSITORY = "jetstack/cert-manager-controller"
-STEPS = [
+STEPS: list[dict[str, object]] = [
     {"created_by": "ADD rootfs.tar.xz /"},
     {"created_by": 'CMD ["bash"]', "empty_layer": True},
     {"created_by": "RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates " + "x" * 300},
@@ -136,23 +136,23 @@ def test_a_copy_button_copies_the_command_of_the_host_in_the_address(browser: Br
 
 def test_the_keyboard_is_enough(browser: Browser, served: Served) -> None:
     with opened(browser, served.url) as page:
-        focused(page, lambda element: element == "Skip to the content")
-        focused(page, lambda element: element == "search repositories")
+        focused(page, "Skip to the content")
+        focused(page, "search repositories")
         page.keyboard.type("cert-manager")
         page.keyboard.press("Enter")
         page.wait_for_url(re.compile("q=cert-manager"))
-        focused(page, lambda element: element == REPOSITORY)
+        focused(page, REPOSITORY)
         page.keyboard.press("Enter")
         page.wait_for_url(re.compile("/repository/"))
         assert page.get_by_role("heading", name=REPOSITORY).is_visible()
 
 
-def focused(page: Page, is_it: object) -> None:
+def focused(page: Page, wanted: str) -> None:
     """Press Tab until the element that is looked for has the focus."""
     script = "document.activeElement.ariaLabel || document.activeElement.textContent.trim()"
     for _ in range(40):
         page.keyboard.press("Tab")
-        if callable(is_it) and is_it(page.evaluate(script)):
+        if page.evaluate(script) == wanted:
             return
     raise AssertionError("it cannot be reached")
 
@@ -161,7 +161,7 @@ def test_what_images_say_runs_nothing(browser: Browser, addresses: dict[str, str
     dialogs: list[str] = []
     for url in addresses.values():
         with opened(browser, url) as page:
-            page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+            page.on("dialog", lambda dialog: dialogs.append(dialog.message))
             page.reload()
             assert page.evaluate("document.querySelectorAll('main script, main img').length") == 0
     assert dialogs == []

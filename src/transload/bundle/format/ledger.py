@@ -152,6 +152,11 @@ class Ledger:
         return {entry.image.name: entry for entry in self.images}
 
     @cached_property
+    def by_place(self) -> Mapping[tuple[str, Digest], LedgerImage]:
+        """The first image with each digest in each repository."""
+        return {(entry.image.name.repository, entry.image.root.digest): entry for entry in reversed(self.images)}
+
+    @cached_property
     def needed_by(self) -> Mapping[Digest, Sequence[int]]:
         """The positions in `images` of the images that need each blob."""
         needing: list[list[int]] = [[] for _ in self.blobs]

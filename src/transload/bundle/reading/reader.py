@@ -144,7 +144,7 @@ class BundleStore:
         """The image that a name means, also one that was left out."""
         if name.tag is not None and name.digest is None:
             return self.ledger.by_name.get(name)
-        return self._by_digest.get((name.repository, name.digest)) if name.digest else None
+        return self.ledger.by_place.get((name.repository, name.digest)) if name.digest else None
 
     def tags(self, repository: str) -> Iterator[str]:
         """Every tag of a repository, in the order of the ledger. Images that were left out are not among them.
@@ -162,12 +162,6 @@ class BundleStore:
     def untagged(self) -> Iterator[Name]:
         """Every image in the bundle that has no tag, by its digest; those without a repository come last."""
         return iter(sorted((name for name in self._here if not name.tag), key=lambda name: not name.repository))
-
-    @cached_property
-    def _by_digest(self) -> Mapping[tuple[str, Digest], LedgerImage]:
-        """The first image with each digest in each repository."""
-        images = reversed(self.ledger.images)
-        return {(entry.image.name.repository, entry.image.root.digest): entry for entry in images}
 
     @cached_property
     def _tags(self) -> Mapping[str, Sequence[str]]:
