@@ -19,6 +19,7 @@ from transload.cli.ledgers import BundleView
 from transload.cli.output import OutputFormat
 from transload.cli.session import Session, open_session
 from transload.errors import SelectionEmpty, TransloadError, UsageError
+from transload.files import local_errors, replace_file
 from transload.report.styled import Styled, folded
 
 if TYPE_CHECKING:
@@ -30,9 +31,10 @@ _PROBLEM = 6  # what is there is not what it claims to be
 
 @click.command("list", cls=Command)
 @click.argument("carried", metavar="BUNDLE", shell_complete=completion.files)
+@click.option("--html", type=options.FILE, metavar="FILE", help="Write it as a page of HTML: FILE.html.")
 @options.bundle
 @options.reporter
-def list_(carried: str, reading: Carried, output: OutputFormat, quiet: bool) -> int:
+def list_(carried: str, html: Path | None, reading: Carried, output: OutputFormat, quiet: bool) -> int:
     """Show what a bundle holds: images, digests, sizes, prerequisites, signer, volumes (also those that are missing).
 
     A bundle that was packed with --record-in-bundle says who packed it, when, from where, and what was checked. With
@@ -40,10 +42,13 @@ def list_(carried: str, reading: Carried, output: OutputFormat, quiet: bool) -> 
 
     \b
       transload list /media/usb/arcdata-2026-11
+      transload list /media/usb/arcdata-2026-11 --html contents.html
     """
     from transload.app.bundlerecord import record_in
 
     with open_session("list", output, quiet) as session:
+        if html is not None:
+            _check_page(html)
         store = _bundle(session, carried, reading)
         if not store.ledger.images and not store.ledger.extras:
             raise SelectionEmpty(f"there is nothing in {carried}", subject=carried, hint="pack it again")
@@ -60,6 +65,9 @@ def list_(carried: str, reading: Carried, output: OutputFormat, quiet: bool) -> 
             gated=_gated(store),
         )
         lacking = list(store.lacking())
+        if html is not None:
+            with local_errors("writing", html):
+                replace_file(html, view.page([_told(volume) for volume in lacking]).encode())
         if not session.output.document("bundle", **view.to_json(volume.subject for volume in lacking)):
             width = width_of(sys.stdout)
             show_result([*view.image_lines(width), *([] if quiet else [Styled(), *view.facts(width)])])
@@ -80,11 +88,24 @@ def _gated(store: BundleStore) -> int:
     return said
 
 
+def _check_page(path: Path) -> None:
+    """Before anything is read: raises what `check_report_path` raises, and `UsageError` for another suffix."""
+    from transload.report.reportfile import check_report_path
+
+    if path.suffix.lower() != ".html":
+        raise UsageError(f"{path.name!r} is no name of a page", subject=str(path), hint="let the name end in .html")
+    check_report_path(path)
+
+
 def _problem(volume: CheckedPart, width: int | None) -> list[Styled]:
+    return folded(f"{'problem:':<9} ", _told(volume), width, "warn")
+
+
+def _told(volume: CheckedPart) -> str:
     needing = {0: "no image needs it", 1: "1 image needs it"}.get(
         len(volume.images), f"{len(volume.images):,} images need it"
     )
-    return folded(f"{'problem:':<9} ", f"{volume.error} ({needing})", width, "warn")
+    return f"{volume.error} ({needing})"
 
 
 @click.command(cls=Command)

@@ -52,6 +52,14 @@ class BundleView:
 
     def facts(self, width: int | None) -> list[Styled]:
         """Lines about the whole bundle."""
+        return [
+            line
+            for name, text in self.facts_by_name()
+            for line in folded(f"{name and name + ':':<9} ", text, width, "warn" if name == "problem" else "faint")
+        ]
+
+    def facts_by_name(self) -> list[tuple[str, str]]:
+        """What is to be said about the whole bundle; what has no name belongs to the fact before it."""
         ledger = self.ledger
         facts = [("content", self._content()), ("volumes", self._volumes())]
         facts += [("edition", self._edition(ledger.edition))] if ledger.edition else []
@@ -67,12 +75,20 @@ class BundleView:
             facts.append(("files", ", ".join(f"{extra.name} {size(extra.size)}" for extra in files)))
         if ledger.prerequisites or any(entry.image.present for entry in ledger.images):
             facts.append(("needs", self._needs()))
-        facts += self._trust()
-        return [
-            line
-            for name, text in facts
-            for line in folded(f"{name and name + ':':<9} ", text, width, "warn" if name == "problem" else "faint")
-        ]
+        return [*facts, *self._trust()]
+
+    def page(self, problems: Sequence[str]) -> str:
+        """All of it as a page of HTML; `problems` are sentences. Raises `PartMissing`."""
+        from transload.report.bundlepage import to_html  # few look at a page
+
+        ledger = self.ledger
+        return to_html(
+            self.to_json(),
+            self.facts_by_name(),
+            [entry.blobs for entry in ledger.images],
+            [0 if blob.descriptor.is_manifest else blob.size for blob in ledger.blobs],
+            problems=problems,
+        )
 
     def _edition(self, edition: Edition) -> str:
         releases = [f"{release.catalog} {release.tag}" for release in edition.releases]

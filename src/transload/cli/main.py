@@ -37,6 +37,7 @@ _COMMANDS = {
     "repair": ("transload.cli.repair", "Make lost or damaged volumes of a bundle again."),
     "inventory": ("transload.cli.inventory", "Write down what a target holds, for differential bundles."),
     "verify": ("transload.cli.verify", "Prove that a target holds what the source publishes."),
+    "report": ("transload.cli.report", "Show the report of a run again, or write it as a page."),
     "history": ("transload.cli.history", "Show the transfer records of an image at a target."),
     "configure": ("transload.cli.configure", "Write what nodes and clusters need, to pull from your registry."),
     "discover": ("transload.cli.discover", "List the images that manifests and other files name."),

@@ -25,7 +25,7 @@ from transload.report.problem import Problem, problem_lines
 from transload.report.result import Result
 from transload.report.sentences import host_sentence
 from transload.report.styled import Styled, folded
-from transload.report.summary import nothing_new_line, summary_lines
+from transload.report.summary import nothing_new_line, result_lines
 from transload.report.tally import Tally, logged
 from transload.report.texts import harmless
 from transload.report.trusted import trusted_by_name
@@ -343,7 +343,7 @@ class Output:
             elif self._only_new and all(single.is_unchanged for single in _each(result)):
                 self._nothing_new(result)
             else:
-                show_result(_lines(result))
+                show_result(result_lines(result, width_of(sys.stdout)))
         finally:  # the reader of standard output may have gone; write the files all the same
             if self.reports:
                 self.reports.write(result)
@@ -370,14 +370,6 @@ class Output:
 
 def _each(result: Result | Results) -> tuple[Result, ...]:
     return (result,) if isinstance(result, Result) else result.results
-
-
-def _lines(result: Result | Results) -> list[Styled]:
-    if isinstance(result, Result):
-        return summary_lines(result, width_of(sys.stdout))
-    from transload.report.several import results_lines  # most runs have one target
-
-    return results_lines(result, width_of(sys.stdout))
 
 
 def _json_lines() -> JsonLines:

@@ -20,6 +20,7 @@ NAMED_LANES = 40
 WHOLE = 1000
 _LANES = 60
 _STAIRS = 80
+_FEWEST = 4
 _TICKS = (1, 2, 2.5, 5, 10)
 _LEAST = 1.5  # the least width of a bar that somebody can still see
 
@@ -74,24 +75,22 @@ class Contents:
         return 100 * self.saved // self.whole
 
 
-def short_names(images: Iterable[ImageResult]) -> dict[str, str]:
+def short_names(names: Sequence[str]) -> dict[str, str]:
     """The names of images without the folder and the tag that all of them share."""
-    names = [image.name for image in images]
     folder, tag = len(shared_folder(names)), len(shared_tag(names))
     return {name: name[folder : len(name) - tag] for name in names}
 
 
-def contents(images: Sequence[ImageResult], insight: Insight) -> Contents | None:
-    """None if no layer is known."""
-    names = short_names(images)
-    used = Counter(number for image in insight.images for number in set(image.layers))
-    sizes = [layer.size for layer in insight.layers]
+def contents(names: Sequence[str], parts: Sequence[Sequence[int]], sizes: Sequence[int]) -> Contents | None:
+    """What images share. `parts` are the numbers of each one's layers in `sizes`. None if no layer is known."""
+    shown = short_names(names)
+    used = Counter(number for listed in parts for number in set(listed))
     bars: list[tuple[str, int, int]] = []
-    for image, known in zip(images, insight.images, strict=False):
-        numbers = set(known.layers)
+    for name, listed in zip(names, parts, strict=False):
+        numbers = set(listed)
         if numbers:
             shared = sum(sizes[number] for number in numbers if used[number] > 1)
-            bars.append((names[image.name], sum(sizes[number] for number in numbers) - shared, shared))
+            bars.append((shown[name], sum(sizes[number] for number in numbers) - shared, shared))
     whole = sum(own + shared for _, own, shared in bars)
     if not whole:
         return None
@@ -153,11 +152,11 @@ class Throughput:
 
 
 def throughput(course: RunCourse) -> Throughput | None:
-    """None if nothing moved."""
+    """None if nothing moved, or too short to say when."""
     course = _coarser(course)
     steps = max(len(course.source), len(course.target))
     halted = max((halt.at_s + halt.wait_s for halt in course.halts), default=0.0)
-    if not steps or not (any(course.source) or any(course.target)):
+    if steps < _FEWEST or not (any(course.source) or any(course.target)):
         return None
     end_s = max(steps * course.step_s, min(halted, 2 * steps * course.step_s))
     sides = [(side, amounts) for side, amounts in (("source", course.source), ("target", course.target)) if amounts]
@@ -250,7 +249,7 @@ def timeline(images: Sequence[ImageResult], insight: Insight) -> Timeline | None
     end_s = max((began_s + duration_s for began_s, duration_s, _ in known), default=0.0)
     if not end_s:
         return None
-    names = short_names(images)
+    names = short_names([image.name for image in images])
     known.sort(key=lambda span: (span[0], span[1], span[2].name))
     spans = [
         Span(
@@ -303,7 +302,11 @@ def pictures(result: Result) -> Pictures:
     if insight is None:
         return Pictures()
     return Pictures(
-        contents=contents(result.images, insight),
+        contents=contents(
+            [image.name for image in result.images],
+            [image.layers for image in insight.images],
+            [layer.size for layer in insight.layers],
+        ),
         throughput=throughput(insight.course) if insight.course else None,
         timeline=timeline(result.images, insight),
     )

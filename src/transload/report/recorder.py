@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 STEPS = 240
 """How many steps of time are kept: when there are more, two become one."""
-FIRST_STEP_S = 0.25
+FIRST_STEP_S = 0.0625
 
 
 class Series:

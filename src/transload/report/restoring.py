@@ -28,6 +28,7 @@ _MODES: tuple[ModeName, ...] = ("require", "warn", "skip")
 _STANDINGS: tuple[Standing, ...] = ("first", "newer", "same", "older", "unknown")
 _OUTPUTS: tuple[GateFormat, ...] = ("sarif", "cyclonedx", "spdx", "json", "text")
 _LONGEST_S = 1e9  # thirty years
+_ROUNDING_S = 0.001
 _TIME_LENGTH, _FIRST_YEAR = 40, 1970
 
 
@@ -66,7 +67,7 @@ def _result(document: Value) -> Result:
         out_of_bytes=document.get("out_of_bytes").maybe(Value.truth, default=False),
         began_wall_s=_time(document.get("began")).timestamp(),
         duration_s=_seconds(document.get("duration_s")),
-        transfer_s=_seconds(totals.get("transfer_s")),
+        transfer_s=_transfer_s(totals),
         moved_bytes=totals.get("moved_bytes").number(),
         left_bytes=totals.get("left_bytes").maybe(Value.number, 0),
         retries=totals.get("retries").maybe(Value.number, 0),
@@ -279,6 +280,14 @@ def _digest(value: Value) -> Digest:
 
 def _share(value: Value) -> Share:
     return value.maybe(lambda share: Share(share.get("blobs").number(), share.get("bytes").number()), Share())
+
+
+def _transfer_s(totals: Value) -> float:
+    """As exact as the rate is: the seconds are rounded, which changes the rate of a short run."""
+    rounded = _seconds(totals.get("transfer_s"))
+    rate = totals.get("rate_bytes_per_s").maybe(Value.number, 0)
+    exact = totals.get("moved_bytes").number() / rate if rate else rounded
+    return exact if abs(exact - rounded) <= _ROUNDING_S else rounded
 
 
 def _seconds(value: Value) -> float:

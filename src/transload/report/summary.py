@@ -14,6 +14,7 @@ from transload.report.texts import count, duration, one_line, rate, size
 
 if TYPE_CHECKING:
     from transload.report.hosttotals import HostTotals
+    from transload.report.several import Results
 
 _NAMED = 6  # names shown under one problem; the report files have all of them
 
@@ -37,6 +38,15 @@ def summary_lines(
         what = "to finish" if unended else "to try just these again"
         lines += [Styled(), Styled.of((f"{what}:", "strong")), Styled.of(f"  {one_line(result.retry)}")]
     return lines
+
+
+def result_lines(result: Result | Results, width: int | None = None) -> list[Styled]:
+    """What is shown at the end of a run to one target or to several."""
+    if isinstance(result, Result):
+        return summary_lines(result, width)
+    from transload.report.several import results_lines  # most runs have one target
+
+    return results_lines(result, width)
 
 
 def nothing_new_line(result: Result, target: str) -> Styled:

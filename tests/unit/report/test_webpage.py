@@ -76,7 +76,7 @@ def test_the_verdict_comes_first_then_failures_the_command_images_and_pictures()
 
 def test_the_pictures_say_what_sharing_saves() -> None:
     text = Reader(to_html(recorded())).text
-    assert "13 images with 21 layers: 1.5 GiB, each layer once." in text
+    assert "13 images with 21 layers: 1.5 GiB, each counted once." in text
     assert "That saves 888 MiB, 36% of 2.4 GiB." in text
 
 

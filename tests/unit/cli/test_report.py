@@ -1,0 +1,139 @@
+"""`transload report`, `--report run.html` and `list --html`, as people call them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from transload.cli.main import main
+from transload.layout import LayoutStore
+from transload.testing.releases import fill_release, release
+
+RELEASE = release(images=4, size=400_000)
+
+
+@pytest.fixture(autouse=True)
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TRANSLOAD_STATE_DIR", str(tmp_path / "state"))
+    fill_release(LayoutStore("vendor", create=True), RELEASE, "shop")
+    return tmp_path
+
+
+def mirrored(*words: str) -> int:
+    return main(["mirror", "--from", "oci:vendor", "--quiet", *words])
+
+
+def test_a_run_writes_its_page(desk: Path) -> None:
+    assert mirrored("--to", "oci:site", "--report", "run.html", "--report", "run.json") == 0
+    page = Path("run.html").read_text(encoding="utf-8")
+    assert "All 4 images are in oci:site" in page
+    document = json.loads(Path("run.json").read_bytes())
+    assert document["layers"]
+    assert {len(image["layers"]) > 0 for image in document["images"]} == {True}
+    assert sum(document["course"]["target"]) == document["totals"]["moved_bytes"]
+    assert document["course"]["source"] == []
+
+
+def test_a_run_without_a_report_records_nothing(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mirror", "--from", "oci:vendor", "--to", "oci:site", "--output", "json"]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])["result"]
+    assert not {"layers", "course"} & result.keys()
+
+
+def test_several_targets_have_a_page_together(desk: Path) -> None:
+    assert mirrored("--to", "oci:one", "--to", "oci:two", "--report", "run.html", "--report", "run.json") == 0
+    assert "2 of 2 targets complete" in Path("run.html").read_text(encoding="utf-8")
+    for target in json.loads(Path("run.json").read_bytes())["targets"]:
+        assert sum(target["course"]["target"]) == target["totals"]["moved_bytes"]
+    assert main(["report", "run.json", "-o", "again.html"]) == 0
+    assert "2 of 2 targets complete" in Path("again.html").read_text(encoding="utf-8")
+
+
+def test_a_report_is_shown_and_written_again(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert mirrored("--to", "oci:site", "--report", "run.json", "--report", "run.md") == 0
+    shown = capsys.readouterr().out
+    assert main(["report", "run.json"]) == 0
+    assert capsys.readouterr().out == shown
+    assert main(["report", "run.json", "-o", "again.md"]) == 0
+    assert Path("again.md").read_text() == Path("run.md").read_text()
+    assert capsys.readouterr().out == "report: again.md\n"
+    assert main(["report", "run.json", "-o", "-"]) == 0
+    assert capsys.readouterr().out.startswith("<!doctype html>")
+    assert main(["report", "run.json", "--output", "json"]) == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (told["event"], told["file"]) == ("report", None)
+    assert told["result"] == json.loads(Path("run.json").read_bytes())
+
+
+def test_a_failed_run_can_be_shown_with_success(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert mirrored("shop/absent:1", "--to", "oci:site", "--report", "run.json") == 4
+    assert main(["report", "run.json", "-o", "run.html"]) == 0
+    page = Path("run.html").read_text(encoding="utf-8")
+    assert "1 image failed: 0 of 1 image are in oci:site" in page
+    assert "What failed, and what to do" in page
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["absent.json"], 8, "there is no file absent.json"),
+        (["wrong.json"], 2, "wrong.json cannot be read as JSON"),
+        (["plan.json"], 2, "plan.json: is JSON, but no report of a run"),
+        (["run.json", "-o", "run.pdf"], 2, "let the name end in .json, .md or .html"),
+        (["run.json", "-o", "run.json"], 2, "run.json is the report that is read"),
+        (["run.json", "-o", "absent/run.html"], 8, "no folder"),
+        (["run.json", "-o", "-", "--output", "json"], 2, "standard output is for one of both"),
+        ([], 2, "Missing argument"),
+    ],
+)
+def test_what_cannot_be_shown_is_said_in_a_sentence(
+    desk: Path, capsys: pytest.CaptureFixture[str], words: list[str], code: int, said: str
+) -> None:
+    assert mirrored("--to", "oci:site", "--report", "run.json") == 0
+    Path("wrong.json").write_text("<html>")
+    Path("plan.json").write_text('{"format": 1, "steps": []}')
+    assert main(["report", *words]) == code
+    told = capsys.readouterr().err
+    assert said in told
+    assert "Traceback" not in told
+
+
+def test_without_jinja2_it_is_said_before_anything_is_copied(
+    desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    assert mirrored("--to", "oci:site", "--report", "run.html") == 8
+    assert "writing run.html needs the package jinja2" in capsys.readouterr().err
+    assert not Path("site").exists()
+
+
+def test_a_bundle_is_listed_as_a_page(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["pack", "--from", "oci:vendor", "-o", "rel", "--volume-size", "1MiB", "--quiet"]) == 0
+    assert main(["list", "rel", "--html", "list.html"]) == 0
+    page = Path("list.html").read_text(encoding="utf-8")
+    for words in ("Bundle rel: 4 images", "all files are here", "not signed", "Content: what images share"):
+        assert words in page, words
+    for name, built in RELEASE.images.items():
+        assert f"shop/{name}:{RELEASE.tag}" in page
+        assert str(built.manifest.digest) in page
+
+
+def test_a_bundle_that_lacks_a_volume_says_so_first(desk: Path) -> None:
+    fill_release(LayoutStore("vendor"), release(images=4, size=4_000_000), "shop")
+    assert main(["pack", "--from", "oci:vendor", "-o", "rel", "--volume-size", "1MiB", "--quiet"]) == 0
+    max(Path().glob("rel.*")).unlink()
+    assert main(["list", "rel", "--html", "list.html"]) == 0
+    page = Path("list.html").read_text(encoding="utf-8")
+    assert "files are missing or wrong" in page
+    assert '<div class="problem">' in page
+
+
+def test_a_page_needs_a_name_of_one(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["pack", "--from", "oci:vendor", "-o", "rel", "--quiet"]) == 0
+    assert main(["list", "rel", "--html", "list.md"]) == 2
+    assert "let the name end in .html" in capsys.readouterr().err
