@@ -518,6 +518,12 @@ SERVED_UPLOADS_MEMORY_BYTES = 16 << 20
 SERVED_TAGS = 100
 """Tags that one request may give to one manifest. The specification requires at least ten."""
 
+PULLS_FOLLOWED = 4096
+"""Pulls that `--log-pulls` follows at a time, and lines that wait to be written; of more, the number is told."""
+
+PULL_PARTS = 2000
+"""Manifests and blobs of one pull that are known as its own. Real images have a hundred or two."""
+
 # --- the pages of what is served (docs/guides/serve.md)
 
 PAGE_CONFIG_BYTES = 2 << 20

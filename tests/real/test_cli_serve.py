@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import signal
 import subprocess
@@ -54,6 +55,24 @@ def test_skopeo_pulls_what_is_served_and_nothing_can_be_pushed(
         )
         assert refused.returncode != 0
     assert LayoutStore(tmp_path / "pulled").resolve(Name("", "v1")).digest == SAMPLE.digest
+
+
+def test_on_request_it_says_what_was_pulled_by_whom(shell: Shell, skopeo: Skopeo, layout: Path, tmp_path: Path) -> None:
+    shell.set(TRANSLOAD_SERVE_PASSWORD="open sesame")
+    words = ("serve", "--listen", "127.0.0.1:0", f"oci:{layout}", "--user", "ali", "--log-pulls=json")
+    process = shell.start(*words)
+    assert process.stderr
+    host = re.search(r"http://(\S+?),", process.stderr.readline())
+    assert host
+    copied = ("copy", "--src-tls-verify=false", "--src-creds", "ali:open sesame")
+    skopeo(*copied, f"docker://{host[1]}/team/app:v1", f"oci:{tmp_path / 'pulled'}:v1")
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=240)
+    (pulled,) = map(json.loads, out.splitlines())
+    assert (pulled["client"], pulled["user"], pulled["repository"]) == ("127.0.0.1", "ali", "team/app")
+    assert (pulled["tag"], pulled["digest"], pulled["ended"]) == ("v1", SAMPLE.digest, "complete")
+    assert pulled["blobs"] == len(SAMPLE.manifest.blobs)
+    assert "sesame" not in out
 
 
 def test_skopeo_pushes_to_what_is_served_writable(shell: Shell, skopeo: Skopeo, layout: Path, tmp_path: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,12 +17,16 @@ from transload.app.stores import Carried, Listeners
 from transload.app.whole import serving_notes
 from transload.cli import completion, options
 from transload.cli.command import Command, is_written
-from transload.cli.console import say, telling_hosts, warn
+from transload.cli.console import paint_on, say, telling_hosts, warn
 from transload.cli.passwords import piped_password
 from transload.cli.prompts import ask_password, is_interactive
 from transload.cli.session import open_session
 from transload.errors import SettingMissing, UsageError
+from transload.report.lines import LineStream
 from transload.wording import whole_number
+
+if TYPE_CHECKING:
+    from transload.server.pulls import Pulled, Tell
 
 HIGHEST_PORT = 65_535
 _UNLIMITED = "--limit-rate holds for what is read from a registry, not for what is sent to clients"
@@ -57,6 +64,14 @@ _UNLIMITED = "--limit-rate holds for what is read from a registry, not for what 
 )
 @click.option("--password-stdin", is_flag=True, help="Read that user's password from standard input.")
 @click.option("--no-page", is_flag=True, envvar="TRANSLOAD_NO_PAGE", help="Serve no web page at /.")
+@click.option(
+    "--log-pulls",
+    type=click.Choice(["text", "json"]),
+    is_flag=False,
+    flag_value="text",
+    envvar="TRANSLOAD_LOG_PULLS",
+    help="Write a line to standard output for each image that was pulled: when, by whom, how much.",
+)
 @options.bundle
 @options.network
 def serve(
@@ -69,6 +84,7 @@ def serve(
     user: str | None,
     password_stdin: bool,
     no_page: bool,
+    log_pulls: str | None,
     reading: Carried,
     network: Network,
 ) -> int:
@@ -114,8 +130,26 @@ def serve(
                 settings,
                 lambda url: say([f"serving {location} at {url}, {mode}; Ctrl-C ends it", *more]),
                 telling(location, bundle, writable=writable),
+                _telling_pulls(log_pulls),
             )
     return 0
+
+
+def _telling_pulls(form: str | None) -> Tell | None:
+    """What writes the pulls that are over to standard output. Its reader may go; the server goes on."""
+    if form is None:
+        return None
+    from transload.report.pulled import pulls_json, pulls_lines  # few servers log pulls
+
+    lines, paint, short = LineStream(sys.stdout), paint_on(sys.stdout), sys.stdout.isatty()
+
+    def tell(pulls: Sequence[Pulled], lost: int) -> None:
+        if form == "json":
+            lines.write(pulls_json(pulls, lost))
+        else:
+            lines.write(paint(line.trimmed) for line in pulls_lines(pulls, lost, short=short))
+
+    return tell
 
 
 def _address(listen: str) -> tuple[str, int]:

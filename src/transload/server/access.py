@@ -37,6 +37,12 @@ class BasicAuth:
         ]  # compare with all users: constant time
         return True in matches
 
+    def user_of(self, authorization: str | None) -> str | None:
+        """The name in a header that was admitted; None if no login is needed, since then a name says nothing."""
+        if not self._known or not authorization:
+            return None
+        return b64decode(authorization.partition(" ")[2].strip()).partition(b":")[0].decode("utf-8", "replace")
+
     def _fingerprint(self, credentials: bytes) -> bytes:
         return hmac.digest(self._key, credentials, hashlib.sha256)
 

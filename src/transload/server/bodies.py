@@ -16,7 +16,7 @@ from transload.limits import CHUNK_BYTES, SERVED_BODY_BYTES_S, SMALL_CHUNKS
 from transload.oci import Descriptor
 from transload.ports import Chunk
 from transload.server.headers import ByteRange
-from transload.server.service import Call, Service
+from transload.server.service import Call
 
 BATCH_BYTES = 1 << 20
 _LEAST_BATCH_BYTES = 64 << 10
@@ -71,12 +71,13 @@ async def _send_piece(call: Call, response: web.StreamResponse, piece: Piece) ->
     if transport is None:
         raise ConnectionResetError("the client has gone")
     if transport.get_extra_info("sslcontext") is None:
-        await _sendfile(call.service, transport, piece)
+        await _sendfile(call, transport, piece)
     else:  # sendfile cannot encrypt, and asyncio's own fallback reads 16 KiB at a time
-        await _write(call.service, response, _reader(piece), piece.length)
+        await _write(call, response, _reader(piece), piece.length)
 
 
-async def _sendfile(service: Service, transport: asyncio.Transport, piece: Piece) -> None:
+async def _sendfile(call: Call, transport: asyncio.Transport, piece: Piece) -> None:
+    service = call.service
     loop = asyncio.get_running_loop()
     end = piece.offset + piece.length
     for offset in range(piece.offset, end, _SENDFILE_BYTES):
@@ -85,6 +86,7 @@ async def _sendfile(service: Service, transport: asyncio.Transport, piece: Piece
         async with asyncio.timeout(service.settings.stall_timeout_s):
             if await loop.sendfile(transport, piece.file, offset, count) < count:
                 raise Truncated("a file has become shorter while it was sent")
+        call.body.sent += count
 
 
 async def _send_chunks(call: Call, response: web.StreamResponse, descriptor: Descriptor, span: ByteRange) -> None:
@@ -93,14 +95,15 @@ async def _send_chunks(call: Call, response: web.StreamResponse, descriptor: Des
     chunks = await service.run(opened.__enter__)
     try:
         await response.prepare(call.request)
-        await _write(service, response, partial(_take, chunks), span.length)
+        await _write(call, response, partial(_take, chunks), span.length)
         await response.write_eof()
     finally:
         await service.run(opened.__exit__, None, None, None)
 
 
-async def _write(service: Service, response: web.StreamResponse, take: Take, length: int) -> None:
+async def _write(call: Call, response: web.StreamResponse, take: Take, length: int) -> None:
     """Send batches. While the client reads slowly, no thread waits for it."""
+    service = call.service
     service.sending += 1
     try:
         while batch := await service.run(take, batch_bytes(service.sending)):
@@ -108,6 +111,7 @@ async def _write(service: Service, response: web.StreamResponse, take: Take, len
             service.counts.bytes_sent += len(batch)
             async with asyncio.timeout(service.settings.stall_timeout_s):
                 await response.write(batch)
+            call.body.sent += len(batch)
     finally:
         service.sending -= 1
     if length:

@@ -11,6 +11,7 @@ from transload.errors import TransloadError
 from transload.server import pull, push
 from transload.server.access import CHALLENGE
 from transload.server.page.answering import Answering
+from transload.server.pulls import Client
 from transload.server.refusals import Refusal, printable, refusal
 from transload.server.routes import Kind, Route, route
 from transload.server.service import Call, Service
@@ -96,7 +97,10 @@ class Dispatch:
             return await browser.page(request)
         where = route(request.path)
         self._service.counts.asked(request.method, where.kind)
-        return await self._handler(request.method, where)(Call(self._service, request, where))
+        client = Client(
+            address=request.remote or "?", user=self._service.auth.user_of(request.headers.get("Authorization"))
+        )
+        return await self._handler(request.method, where)(Call(self._service, request, where, client))
 
     def _handler(self, method: str, where: Route) -> Handler:
         """The handler for a method and an endpoint. Raises the `Refusal` that fits if there is none."""

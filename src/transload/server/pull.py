@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 
 from aiohttp import web
 
@@ -28,6 +29,8 @@ async def get_manifest(call: Call) -> web.StreamResponse:
     name = manifest_name(call.route)
     if call.request.method == "HEAD":
         descriptor = await call.service.run(call.service.store.resolve, name)
+        if call.service.pulls is not None:
+            call.service.pulls.resolved(call.client, call.route, descriptor.digest)
         if _is_known(call, descriptor):
             return _not_modified(descriptor)
         head = web.StreamResponse(headers=_content_headers(descriptor) | {"Content-Type": descriptor.media_type})
@@ -38,6 +41,8 @@ async def get_manifest(call: Call) -> web.StreamResponse:
     if _is_known(call, manifest.descriptor):
         return _not_modified(manifest.descriptor)
     call.service.counts.bytes_sent += len(manifest.raw)
+    if call.service.pulls is not None:
+        call.service.pulls.manifest(call.client, call.route, manifest)
     return web.Response(
         body=manifest.raw, headers=_content_headers(manifest.descriptor) | {"Content-Type": manifest.media_type}
     )
@@ -67,7 +72,9 @@ async def get_blob(call: Call) -> web.StreamResponse:
     response.content_length = span.length if span else blob.size
     if call.request.method == "HEAD" or blob.size == 0:
         return response
-    return await send_blob(call, response, blob, span or ByteRange(0, blob.size))
+    span, pulls = span or ByteRange(0, blob.size), call.service.pulls
+    with pulls.sending(call.client, call.route, blob, call.body) if pulls is not None else nullcontext():
+        return await send_blob(call, response, blob, span)
 
 
 def _span(call: Call, blob: Descriptor) -> ByteRange | None:

@@ -19,6 +19,7 @@ from transload.ports import Source, Target
 from transload.server.about import About
 from transload.server.access import BasicAuth
 from transload.server.backend import Backend
+from transload.server.pulls import Body, Client, Pulls, Tell
 from transload.server.routes import Route
 from transload.server.served import ServedTotals
 from transload.server.settings import ServeSettings
@@ -69,6 +70,7 @@ class Service:
         settings: ServeSettings,
         clock: Clock = SYSTEM_CLOCK,
         about: Callable[[], About] = About,
+        tell_pulls: Tell | None = None,
     ) -> None:
         self.store = store
         self.settings = settings
@@ -78,6 +80,8 @@ class Service:
         self.arriving = 0  # bodies of requests; only the event loop counts them
         self.sending = 0  # blobs in batches: over TLS, or from what is no file
         self.uploads = ServedUploads(settings.spool_folder, clock, spools=self.backend.spools)
+        self.pulls = None if tell_pulls is None else Pulls(clock)
+        self._tell_pulls = tell_pulls
         self._flights: WeakValueDictionary[Digest, asyncio.Lock] = WeakValueDictionary()
         self._threads: ThreadPoolExecutor | None = None
         self._about = about
@@ -103,6 +107,13 @@ class Service:
 
                 self._pages = Pages(self.backend, self._about)
             return self._pages
+
+    async def tell_pulls(self, *, all_of_them: bool = False) -> None:
+        """Tell of the pulls that are over, in a thread: the reader of a log may take its time."""
+        if self.pulls is not None and self._tell_pulls is not None:
+            over, lost = self.pulls.take(all_of_them=all_of_them)
+            if over or lost:
+                await self.run(self._tell_pulls, over, lost)
 
     def flight(self, digest: Digest) -> asyncio.Lock:
         """A lock that is held while a blob is stored, so that two clients with the same blob do not collide."""
@@ -139,3 +150,5 @@ class Call:
     service: Service
     request: web.BaseRequest
     route: Route
+    client: Client
+    body: Body = field(factory=Body)

@@ -20,6 +20,7 @@ from transload.server.about import About
 from transload.server.connections import Connections, places_for
 from transload.server.dispatch import Dispatch
 from transload.server.heap import give_back, share_one_heap
+from transload.server.pulls import Tell
 from transload.server.served import Served
 from transload.server.service import Service
 from transload.server.settings import ServeSettings
@@ -32,6 +33,7 @@ _HANDSHAKE_TIMEOUT_S = 10.0
 _BACKLOG = 128  # connections that the system keeps until they are accepted
 _ACCEPTED_AT_ONCE = 8  # few, so that idle connections can be closed before the next ones
 _SWEEP_S = 60.0
+_PULLS_S = 1.0
 _TURNS = 4  # of the event loop, until a connection that was just accepted is one that can be shut down
 _LEAST_FILES = 20
 
@@ -44,9 +46,9 @@ _wire.propagate = False
 
 
 @contextlib.contextmanager
-def in_thread(store: Source | Target, settings: ServeSettings) -> Iterator[Served]:
-    """Serve `store` for the block; see `transload.server.serve`."""
-    service = Service(store, settings)
+def in_thread(store: Source | Target, settings: ServeSettings, *, tell_pulls: Tell | None = None) -> Iterator[Served]:
+    """Serve `store` for the block; see `transload.server.serve`, and `serve_forever` for `tell_pulls`."""
+    service = Service(store, settings, tell_pulls=tell_pulls)
     started: Future[tuple[int, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def live() -> None:
@@ -83,14 +85,16 @@ def serve_forever(
     settings: ServeSettings,
     announce: Callable[[str], None],
     about: Callable[[], About] = About,
+    tell_pulls: Tell | None = None,
 ) -> None:
     """Serve `store` until a signal asks to end. `announce` gets the URL when the server accepts connections.
 
     `about` says what the front page shows of the store as a whole; it is asked anew for each page, in a thread.
+    `tell_pulls` gets the pulls that are over, in a thread, some of them at a time.
     After the first signal running requests may end; the second stops at once. Raises what `serve` raises.
     """
     share_one_heap()
-    service = Service(store, settings, about=about)
+    service = Service(store, settings, about=about, tell_pulls=tell_pulls)
 
     async def live() -> None:
         stop = asyncio.Event()
@@ -146,15 +150,17 @@ async def _listening(service: Service) -> AsyncIterator[int]:
                 backlog=_ACCEPTED_AT_ONCE,
             )
             listener.listen(_BACKLOG)
-            sweeping = asyncio.create_task(_sweep(service))
+            tasks = [asyncio.create_task(_sweep(service)), asyncio.create_task(_tell_pulls(service))]
             try:
                 yield listener.getsockname()[1]
             finally:
-                sweeping.cancel()
+                for task in tasks:
+                    task.cancel()
                 await _accept_no_more(listener)
                 listening.close()
                 server.pre_shutdown()
                 await server.shutdown(service.settings.shutdown_timeout_s)
+                await service.tell_pulls(all_of_them=True)
     finally:
         service.close()
 
@@ -203,6 +209,13 @@ async def _sweep(service: Service) -> None:
                 _log.warning("unfinished uploads could not be cleaned up: %s", error.message)
         await asyncio.sleep(_SWEEP_S)
         await service.run(give_back)
+
+
+async def _tell_pulls(service: Service) -> None:
+    """Tell of pulls every second."""
+    while service.pulls is not None:
+        await asyncio.sleep(_PULLS_S)
+        await service.tell_pulls()
 
 
 def _server(service: Service) -> Connections:

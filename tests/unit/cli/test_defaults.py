@@ -43,6 +43,7 @@ VALUES = {  # what somebody would set for a whole site
     "TRANSLOAD_NOTIFY_ON": "always",
     "TRANSLOAD_LOG_FILE": "site.log",
     "TRANSLOAD_LOG_FORMAT": "json",
+    "TRANSLOAD_LOG_PULLS": "json",
     "TRANSLOAD_VOLUME_SIZE": "1GiB",
     "TRANSLOAD_LIMIT_RATE": "source=20MB/s 1GB/s",
     "TRANSLOAD_VOLUMES": "disks",
