@@ -76,10 +76,10 @@ def addresses(browser: Browser, served: Served) -> dict[str, str]:
         page.get_by_role("link", name="linux/amd64").click()
         found["image"] = page.url
         for name in ("SPDX", "CycloneDX", "SLSA"):
-            page.get_by_role("listitem").filter(has_text=name).get_by_role("link", name="open").click()
+            page.get_by_role("listitem").get_by_role("link", name=name).first.click()
             found[name] = page.url
             page.go_back()
-        page.get_by_role("listitem").filter(has_text="SPDX").get_by_role("link", name="SBOM, SPDX").click()
+        page.get_by_role("link", name="manifest of SBOM, SPDX").click()
         found["artifact"] = page.url
     return found
 

@@ -52,8 +52,7 @@ def bundle_facts(bundle: BundleStore) -> Iterator[Fact]:
         if releases:
             yield Fact("releases in it", first_of(releases, _NAMED))
     if bundle.mender is not None:
-        spare = count(len(bundle.recovery_files), "recovery volume")
-        yield Fact("recovery", f"{spare}: what is damaged or missing is made again, as far as they reach")
+        yield _recovery(bundle, len(lacking))
 
 
 def _signer(bundle: BundleStore) -> Fact:
@@ -65,6 +64,21 @@ def _signer(bundle: BundleStore) -> Fact:
     return Fact("signature", "it says that this key signed it:", badge="not checked", tone="warn", code=signer)
 
 
+def _recovery(bundle: BundleStore, lacking: int) -> Fact:
+    spare = _spare(bundle)
+    here = f"{count(spare, 'recovery volume')} here"
+    if not lacking:
+        return Fact("recovery", here)
+    if lacking <= spare:
+        return Fact("recovery", f"{here}: what is missing is made again while it is read", badge="enough", tone="warn")
+    return Fact("recovery", f"{here}, and {count(lacking, 'volume')} to replace", badge="not enough", tone="bad")
+
+
+def _spare(bundle: BundleStore) -> int:
+    """How many volumes can be replaced: as many as there are whole recovery volumes."""
+    return len(bundle.recovery_files) - len(bundle.lacking_recovery) if bundle.mender else 0
+
+
 def _completeness(bundle: BundleStore, lacking: list[CheckedPart]) -> Iterator[Fact]:
     volumes = count(bundle.cut.count, "volume")
     if bundle.journal is not None:
@@ -73,18 +87,15 @@ def _completeness(bundle: BundleStore, lacking: list[CheckedPart]) -> Iterator[F
         here = "its only volume is here" if bundle.cut.count == 1 else f"all of its {volumes} are here"
         text = f"{here}; what is in them is checked when it is read"
         yield Fact("completeness", text, badge="complete", tone="good")
+    mended = len(lacking) <= _spare(bundle)
     for part in lacking[:_NAMED]:
         is_missing = isinstance(part.error, VolumeMissing)
         needed = f"{len(part.images)} of {count(len(bundle.ledger.images), 'image')} need it"
-        mended = "; it is made again from recovery volumes" if bundle.mender else ""
-        yield Fact(
-            part.subject,
-            f"{needed}{mended}",
-            badge="missing" if is_missing else "damaged, or of another bundle",
-            tone="warn" if bundle.mender else "bad",
-        )
+        badge = "missing" if is_missing else "damaged, or of another bundle"
+        yield Fact(part.subject, needed, badge=badge, tone="warn" if mended else "bad")
     if len(lacking) > _NAMED:
-        yield Fact("completeness", f"{len(lacking) - _NAMED} more of its {volumes} are not here", tone="bad")
+        text = f"{len(lacking) - _NAMED} more of its {volumes} are not here"
+        yield Fact("completeness", text, badge="missing", tone="warn" if mended else "bad")
     left_out = len(bundle.ledger.assumed)
     if left_out:
         text = (

@@ -14,7 +14,10 @@ from transload.app.serving import bundle_facts, telling
 from transload.bundle import BundleStore
 from transload.bundle.format.keys import parse_public_key
 from transload.bundle.format.signing import signer_of
+from transload.cli.main import main
+from transload.layout import LayoutStore
 from transload.server.about import About, Fact
+from transload.testing.images import fill
 from transload.testing.releases import release
 
 MADE = named(release("served", images=3, size=300_000))
@@ -58,6 +61,25 @@ def test_a_volume_that_is_too_short_is_not_called_missing(tmp_path: Path) -> Non
     path = tmp_path / store.file_name(2)
     path.write_bytes(path.read_bytes()[:1000])
     assert "damaged" in fact(BundleStore(tmp_path / "november"), path.name).badge
+
+
+def test_recovery_volumes_are_enough_only_if_there_are_as_many_as_are_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = LayoutStore("site", create=True)
+    for name, built in named(release("larger", images=4, size=4_000_000)).items():
+        fill(store, built, name.repository, name.tag)
+    words = ["pack", "--from", "oci:site", "-o", "november", "--volume-size", "1MiB", "--recovery", "1", "-q"]
+    assert main(words) == 0
+    whole = BundleStore("november")
+    assert fact(whole, "recovery") == Fact("recovery", "1 recovery volume here")
+    for number, (badge, tone) in enumerate([("enough", "warn"), ("not enough", "bad")], 2):
+        gone = whole.file_name(number)
+        Path(gone).unlink()
+        lacking = BundleStore("november")
+        assert (fact(lacking, "recovery").badge, fact(lacking, "recovery").tone) == (badge, tone)
+        assert (fact(lacking, gone).badge, fact(lacking, gone).tone) == ("missing", tone)
 
 
 @pytest.mark.parametrize("checked", [True, False])

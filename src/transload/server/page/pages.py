@@ -226,23 +226,34 @@ _TITLES = {401: "A login is needed", 403: "This may not be read", 404: "Not foun
 
 
 class _Documents:
-    """Documents that were read, at most so many components in all. One is read at a time: it takes much memory."""
+    """Documents that were read, at most so many components in all. One is read at a time: it takes much memory.
+
+    What cannot be shown is remembered too, so that asking for it again and again costs nothing.
+    """
 
     def __init__(self) -> None:
-        self._known: dict[Digest, Inside] = {}
+        self._known: dict[Digest, Inside | NotShown] = {}
         self._turn = threading.Lock()
 
     def read(self, digest: Digest, load: Callable[[], bytes]) -> Inside:
+        """The document with this digest. Raises `NotShown`, and what loading it raises."""
         with self._turn:
-            known = self._known.pop(digest, None) or inside(load())
+            known = self._known.pop(digest, None)
+            if known is None:
+                try:
+                    known = inside(load())
+                except NotShown as error:
+                    known = error.with_traceback(None)
             self._known[digest] = known
             while sum(map(_weight, self._known.values())) > _KEPT_COMPONENTS:
                 self._known.pop(next(iter(self._known)))
-            return known
+        if isinstance(known, NotShown):
+            raise NotShown(str(known))
+        return known
 
 
-def _weight(document: Inside) -> int:
-    return 200 + len(document.components or ())
+def _weight(document: Inside | NotShown) -> int:
+    return 200 + (len(document.components or document.lines) if isinstance(document, Inside) else 0)
 
 
 def _texts(component: Component) -> tuple[str, ...]:
