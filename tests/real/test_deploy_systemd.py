@@ -118,7 +118,7 @@ journalctl -u transload-mirror@slow.service
         INSTALLED,
     )
     assert told.splitlines()[0] == "inactive", told
-    assert "interrupted: 3 interrupted" in told
+    assert "interrupted: 3 not finished" in told
 
 
 def test_a_folder_is_served_with_tls(tmp_path: Path) -> None:

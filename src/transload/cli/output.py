@@ -330,13 +330,18 @@ class Output:
         return Targets(names, voice, self.working, self._working.rest, log=self._log, reports=self.reports)
 
     def result(self, result: Result | Results) -> None:
-        """Write the result, and the report files."""
+        """Write the report files, and last the result: it ends with what to do next."""
         self._working.rest()
         self._progress = None
         self._result = result
         if self._log:
             self._log.result(result)
-        try:
+        try:  # first the files: the reader of standard output may have gone
+            if self.reports:
+                self.reports.write(result)
+            if self._paths and not self._json and not self._quiet:
+                say([f"report: {', '.join(map(str, self._paths))}"])
+        finally:
             if self._json:
                 self._json.result(result)
                 running_stream().ended = True
@@ -344,14 +349,10 @@ class Output:
                 self._nothing_new(result)
             else:
                 show_result(result_lines(result, width_of(sys.stdout)))
-        finally:  # the reader of standard output may have gone; write the files all the same
-            if self.reports:
-                self.reports.write(result)
-        if self._paths and not self._json and not self._quiet:
-            say([f"report: {', '.join(map(str, self._paths))}"])
 
     def recorded(self, record: Recorded) -> None:
-        """Say where the transfer record is, or that there is none. Programs have had their last line."""
+        """Say where the transfer record is, or that there is none. People only: the result has what programs need."""
+        self._working.rest()
         if record.is_nothing:
             self.warn("no transfer record was written: no image is at the target")
         elif not self._json and not self._quiet:

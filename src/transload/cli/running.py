@@ -56,11 +56,9 @@ def carry(
     result = result_of(
         prepared, stores, tally, outcome, began, lambda names: retry(names if len(names) < everything else ())
     )
-    recorded = None
     try:
-        recorded = recording.write(prepared, result, session.cancellation) if recording is not None else None
+        if recording is not None:
+            session.output.recorded(recording.write(prepared, result, session.cancellation))
     finally:
         session.output.result(result)
-    if recorded is not None:
-        session.output.recorded(recorded)
     return result

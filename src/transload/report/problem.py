@@ -113,7 +113,8 @@ def problem_lines(problem: Problem, width: int | None = None, indent: str = "", 
     message = one_line(problem.message)
     lines = folded(f"{indent}{title}: ", message if width is None else with_short_digests(message), width, "bad")
     if problem.where:
-        lines += folded(f"{indent}  where: ", problem.where, width, "faint")
+        where = problem.where if width is None else with_short_digests(problem.where)
+        lines += folded(f"{indent}  where: ", where, width, "faint")
     if problem.hint:
         lines += folded(f"{indent}  hint: ", one_line(problem.hint), width, "strong")
     return lines

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from transload.report.sentences import facts, image_facts
+from transload.report.speed import CRAWLING
 from transload.report.styled import Meaning, Styled
 from transload.report.tally import Running, Snapshot
-from transload.report.texts import duration, percent, shortened, size, size_of
+from transload.report.texts import percent, rate, shortened, size, size_of
 
 WIDEST = 80  # in longer lines it is hard to see which number belongs to which name
 ROWS = 8
 _ONE_LINE = 72  # from this width on, all facts stand on one line
 _ROW_BAR = 64  # from this width on, each transfer has a bar of its own
+_RATES = 48  # from this width on, it shows how fast it moves
 _SIZES = 32  # from this width on, a name still fits beside the size
 _FULL, _EMPTY = "━", "─"
 
@@ -66,18 +69,27 @@ def _joined(phrases: list[str], width: int) -> Styled:
 
 def _row(blob: Running, width: int, short: Callable[[str], str]) -> Styled:
     waits = blob.waiting_s is not None
-    ended = f"retry in {duration(blob.waiting_s or 0)}" if waits else size_of(blob.position, blob.size)
+    part, whole = blob.position, blob.size
+    ended = _waiting(blob) if waits else size_of(part, whole)
+    moving = not waits and blob.rate_bytes_per_s >= CRAWLING
+    pace = f" {rate(blob.rate_bytes_per_s) if moving else '':>10}" if width >= _RATES else ""
     if width >= _ROW_BAR:
-        ended = f"{ended:>20} {percent(blob.position, blob.size):>4}"
-        length = width // 5
-        full, empty = bar(blob.position, blob.size, length)
+        ended = f"{ended:>18} {percent(part, whole):>4}{pace}"
+        length = width // 8
+        full, empty = bar(part, whole, length)
         name = _named(blob, width - len(ended) - length - 4, short)
         return Styled.of(f"  {name} ", (full, "warn" if waits else "good"), (empty, "faint"), f" {ended}")
     if width < _SIZES:
-        ended = f" {percent(blob.position, blob.size):>4}"
+        ended = f" {percent(part, whole):>4}"
         return Styled.of(f"  {_named(blob, width - len(ended) - 2, short)}", (ended, "warn" if waits else ""))
-    ended = f" {ended if waits else size(blob.size):>8} {percent(blob.position, blob.size):>4}"
+    ended = f" {ended if waits else size(whole):>8} {percent(part, whole):>4}{pace}"
     return Styled.of(f"  {_named(blob, width - len(ended) - 2, short)}", (ended, "warn" if waits else ""))
+
+
+def _waiting(blob: Running) -> str:
+    """Which side failed, and when it is asked again, in whole seconds: tenths would only flicker."""
+    side = f"{blob.side}: " if blob.side else ""
+    return f"{side}again in {math.ceil(blob.waiting_s or 0)} s"
 
 
 def _named(blob: Running, width: int, short: Callable[[str], str]) -> str:

@@ -74,16 +74,17 @@ def worst(codes: Sequence[int]) -> int:
 
 
 def results_lines(results: Results, width: int | None = None) -> list[Styled]:
-    """The result for each target under its name, then what all have read, and last how many have everything."""
-    lines: list[Styled] = []
-    apart = [[host for host in result.traffic if host.side == "target"] for result in results.results]
-    for name, result, own in zip(results.targets, results.results, apart, strict=True):
-        lines += [
-            Styled.of((one_line(name), "strong")),
-            *indented(summary_lines(result, width and width - 2, own)),
-            Styled(),
-        ]
-    return [*lines, *_shared(results, width), *_closing(results)]
+    """How many targets have everything, and what was read for all; then the result for each under its name.
+
+    Those that lack something come last, since people look there, and their results end with the command to go on with.
+    """
+    lines = [_verdict(results), *_shared(results, width)]
+    pairs = sorted(zip(results.targets, results.results, strict=True), key=lambda pair: bool(exit_code(pair[1])))
+    for name, result in pairs:
+        own = [host for host in result.traffic if host.side == "target"]
+        shown = indented(summary_lines(result, width and width - 2, own))
+        lines += [Styled(), Styled.of((one_line(name), "strong")), *shown]
+    return lines
 
 
 def _shared(results: Results, width: int | None) -> Iterator[Styled]:
@@ -93,12 +94,12 @@ def _shared(results: Results, width: int | None) -> Iterator[Styled]:
         if host.host not in hosts or hosts[host.host].requests < host.requests:  # counted when a target had ended
             hosts[host.host] = host
     for number, host in enumerate(hosts[name] for name in sorted(hosts)):
-        yield from folded("                  " if number else "for all targets:  ", traffic_of(host), width, "faint")
+        yield from folded("                   " if number else "  for all of them: ", traffic_of(host), width, "faint")
 
 
-def _closing(results: Results) -> Iterator[Styled]:
+def _verdict(results: Results) -> Styled:
     complete, everything = results.complete, len(results.results)
-    yield Styled.of((f"{complete} of {everything} targets are complete", "good" if complete == everything else "bad"))
+    return Styled.of((f"{complete} of {everything} targets are complete", "good" if complete == everything else "bad"))
 
 
 def read_once_lines(once: Share, shares: Sequence[Share]) -> list[Styled]:

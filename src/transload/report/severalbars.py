@@ -91,8 +91,9 @@ class TargetLines:
                 self._above([Styled.of(pause_sentence(event))])
 
     def _above(self, lines: list[Styled]) -> None:
+        """Each block of lines is written as one, so only its first line needs the target before it."""
         if lines:
-            self._bars.above(labelled(self._label, lines))
+            self._bars.above([*labelled(self._label, lines[:1]), *indented(lines[1:])])
 
 
 def _one_line(label: str, words: str, meaning: Meaning, width: int) -> Styled:

@@ -78,7 +78,8 @@ def _counted(images: Sequence[ImageResult]) -> Iterator[str]:
     excused = sum(image.excused for image in images)
     allowed = " as allowed" if excused == counts["missing"] else f" ({excused} allowed)"
     for status in (status for status in STATUSES if counts[status]):
-        yield f"{counts[status]} {status.replace('-', ' ')}" + (allowed if excused and status == "missing" else "")
+        words = "not finished" if status == "interrupted" else status.replace("-", " ")
+        yield f"{counts[status]} {words}" + (allowed if excused and status == "missing" else "")
 
 
 def traffic_of(host: HostTotals) -> str:

@@ -31,19 +31,24 @@ from transload.report.speed import WINDOW_S, Speed
 from transload.values import define, field, frozen
 
 if TYPE_CHECKING:
-    from transload.errors import TransloadError
+    from transload.errors import Side, TransloadError
 
 
 @frozen(kw_only=True)
 class Running:
-    """A blob on its way. `waiting_s` is the rest of the pause before its next attempt, None while it moves."""
+    """A blob on its way, and how fast it moves.
+
+    `waiting_s` is the rest of the pause before its next attempt, None while it moves; `side` is the one that failed.
+    """
 
     step: int
     label: str
     size: int
     position: int
     duration_s: float
+    rate_bytes_per_s: float = 0.0
     waiting_s: float | None = None
+    side: Side | None = None
 
 
 @frozen(kw_only=True)
@@ -89,10 +94,13 @@ class _Moving:
     label: str
     size: int
     started_s: float
+    speed: Speed
     position: int = 0
+    moved: int = 0
     is_body: bool = False
     attempt_is_new: bool = True
     resumes_s: float | None = None
+    side: Side | None = None
 
 
 class Tally:
@@ -199,7 +207,13 @@ class Tally:
     def _start(self, event: StepStarted, now_s: float) -> None:
         step = self._steps.get(event.step)
         is_body = isinstance(step, BlobStep) and step.origin is None
-        self._moving[event.step] = _Moving(label=event.label, size=event.size, started_s=now_s, is_body=is_body)
+        self._moving[event.step] = _Moving(
+            label=event.label,
+            size=event.size,
+            started_s=now_s,
+            speed=Speed(now_s, self._window_s),
+            is_body=is_body,
+        )
         image = self._image_of(event.step)
         if image is not None and image.started_s is None:
             image.started_s = now_s
@@ -214,6 +228,8 @@ class Tally:
         fresh = event.position - moving.position if event.position >= moving.position else event.position
         if fresh and not moving.attempt_is_new:  # the first event says where the attempt begins
             self.moved += fresh
+            moving.moved += fresh
+            moving.speed.heard(moving.moved, now_s)
         if moving.is_body:
             self.position += event.position - moving.position
         moving.position, moving.attempt_is_new, moving.resumes_s = event.position, False, None
@@ -240,7 +256,7 @@ class Tally:
         self.retries += 1
         moving = self._moving.get(event.step)
         if moving is not None:
-            moving.attempt_is_new, moving.resumes_s = True, now_s + event.wait_s
+            moving.attempt_is_new, moving.resumes_s, moving.side = True, now_s + event.wait_s, event.error.side
         image = self._image_of(event.step)
         if image is not None:
             image.retries += 1
@@ -314,5 +330,7 @@ def _shown(step: int, blob: _Moving, now_s: float) -> Running:
         size=blob.size,
         position=blob.position,
         duration_s=now_s - blob.started_s,
+        rate_bytes_per_s=blob.speed.rate(now_s),
+        side=blob.side,
         waiting_s=waiting_s,
     )

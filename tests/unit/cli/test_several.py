@@ -68,7 +68,7 @@ def test_each_target_has_its_result(run: Run) -> None:
     lines = ran.out.splitlines()
     assert "oci:one" in lines
     assert "oci:two" in lines
-    assert lines[-1] == "2 of 2 targets are complete"
+    assert lines[0] == "2 of 2 targets are complete"
 
 
 def test_each_line_says_its_target(run: Run) -> None:

@@ -227,6 +227,21 @@ def test_the_screen_names_the_biggest_and_counts_the_rest() -> None:
     assert ROWS == 8
 
 
+@pytest.mark.parametrize("width", [60, 80])
+def test_what_moves_says_how_fast_and_what_waits_says_for_whom(width: int) -> None:
+    clock, plan = StoppedClock(), planned()
+    tally = Tally(plan, clock)
+    for event in Replay(plan, clock):
+        tally(event)
+        if isinstance(event, StepRetried) and event.attempt == 2:  # its error is of the target
+            break
+    clock.now_s += 0.1
+    rows = [str(line) for line in screen(tally.snapshot(), width, Sentences(tally).short)]
+    (waiting,) = (row for row in rows if "again in" in row)
+    assert "target: again in 3 s" in waiting
+    assert any(re.search(r" \d+% +[\d.]+ MiB/s$", row) for row in rows)
+
+
 @pytest.mark.parametrize("width", [40, 45, 60, 80, 160])
 def test_a_plan_fits_its_terminal(width: int) -> None:
     lines = [str(line) for line in planned_lines(planned(), width)]

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from tests.unit.report.replay import Replay, StoppedClock, planned, result_of
+from tests.unit.report.replay import TROUBLES, Replay, StoppedClock, Wanted, planned, result_of
 from transload.planning.plan import Share
 from transload.report import several
 from transload.report.planned import Totals
@@ -78,9 +78,9 @@ def test_the_result_of_each_stands_under_its_name(width: int | None) -> None:
     result = result_of(tally, replay.outcome)
     results = Results(targets=NAMES, results=(result, result), read_again=Share())
     lines = [str(line) for line in results_lines(results, width)]
-    assert [line for line in lines if line and not line.startswith((" ", "for all"))] == [
-        *NAMES,
+    assert [line for line in lines if line and not line.startswith(" ")] == [
         "0 of 2 targets are complete",
+        *NAMES,
     ]
     assert results.failures == (*result.failures, *result.failures)
 
@@ -102,3 +102,21 @@ def test_labels_that_would_be_alike_are_whole() -> None:
     alike = ("oci:/one/folder/of/the/same/name/here", "oci:/two/folder/of/the/same/name/here")
     assert labels(alike) == alike
     assert labels(("a\nb", "c")) == ("a b", "c")
+
+
+def test_the_target_that_lacks_something_comes_last_with_its_command() -> None:
+    """People look at the last lines; a target that had everything hid the command there."""
+    clock = StoppedClock()
+    ended = []
+    for troubles in (TROUBLES, ()):
+        plan = planned([Wanted(name) for name in ("arc-monitor-grafana", "arc-sqlmi", "arc-postgres-17")])
+        tally = Tally(plan, clock)
+        replay = Replay(plan, clock, troubles)
+        for event in replay:
+            tally(event)
+        ended.append(result_of(tally, replay.outcome))
+    text = [str(line) for line in results_lines(Results(targets=NAMES, results=tuple(ended), read_again=Share()), 80)]
+    assert text[0] == "1 of 2 targets are complete"
+    assert text.index(NAMES[1]) < text.index(NAMES[0])
+    assert text[-2] == "  to try just these again:"
+    assert text[-1].startswith("    transload mirror")
