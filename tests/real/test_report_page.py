@@ -13,7 +13,9 @@ from tests.unit.report.replay import Trouble
 from tests.unit.report.sample import many, recorded
 from tests.unit.report.test_restoring import full
 from transload.errors import AccessDenied
+from transload.oci import Digest
 from transload.planning.plan import Share
+from transload.report import bundlepage
 from transload.report.reportfile import write_reports
 from transload.report.result import Result
 from transload.report.several import Results
@@ -21,6 +23,26 @@ from transload.report.several import Results
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+BUNDLE = {
+    "bundle": "release",
+    "size": 5_000_000,
+    "verified": False,
+    "signed_by": "sha256:ab",
+    "against": "site.json",
+    "images": [
+        {
+            "name": f"shop/{name}:v1",
+            "source": f"vendor/{name}:v1",
+            "digest": str(Digest.of(name.encode())),
+            "size": 9,
+            "present": name == "c",
+        }
+        for name in "abc"
+    ],
+    "files": [{"name": "licence.txt", "size": 12, "digest": str(Digest.of(b"licence"))}],
+    "prerequisites": [{"digest": str(Digest.of(b"base")), "size": 4, "repositories": ["shop/a"], "images": []}],
+}
+FACTS = [("content", "3 images"), ("trust", "carries trust material"), ("", "site.pub (public key)"), ("signed", "no")]
 FAILED = (Trouble("arc-sqlmi", fatal=AccessDenied("the push is refused", hint="log in", side="target"), retries=2),)
 
 
@@ -34,11 +56,13 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }  # fmt: skip
     for name, result in results.items():
         write_reports(result, [folder / f"{name}.html"])
-    return {name: folder / f"{name}.html" for name in results}
+    bundle = bundlepage.to_html(BUNDLE, FACTS, [(0, 1), (0, 2), ()], [5, 6, 7], problems=["a volume is missing"])
+    (folder / "bundle.html").write_text(bundle, encoding="utf-8")
+    return {name: folder / f"{name}.html" for name in (*results, "bundle")}
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("name", ["failed", "full", "several"])
+@pytest.mark.parametrize("name", ["failed", "full", "several", "bundle"])
 def test_axe_finds_nothing_at_any_width(browser: Browser, reports: dict[str, Path], name: str, scheme: str) -> None:
     for size in SIZES:
         with opened(browser, reports[name].as_uri(), size=size, scheme=scheme) as page:
@@ -95,5 +119,6 @@ def test_it_prints_on_paper(browser: Browser, reports: dict[str, Path]) -> None:
         assert content.startswith(b"%PDF")
         assert 2 <= content.count(b"/Type /Page\n") <= 5
         page.emulate_media(media="print", color_scheme="dark")
-        assert not page.locator("button:visible, input:visible").count()
+        assert not page.locator(".copy:visible, input:visible").count()
+        assert page.get_by_text("Already there", exact=True).last.is_visible()  # the head is a button, which sorts
         assert page.evaluate("getComputedStyle(document.body).color") == "rgb(27, 35, 48)"

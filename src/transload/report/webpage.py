@@ -11,10 +11,11 @@ from transload.report.result import ImageResult, ImageStatus, Result, exit_code
 from transload.report.several import Results
 from transload.report.summary import grouped, status_counts, verdict
 from transload.report.texts import count
-from transload.values import frozen
+from transload.values import evolve, frozen
 
 if TYPE_CHECKING:
     from transload.report.insight import ImageInsight
+    from transload.report.problem import Problem
 
 _MEANINGS: dict[ImageStatus, str] = {
     "copied": "good",
@@ -43,11 +44,10 @@ class Row:
         return "missing, as allowed" if self.image.excused else self.image.status.replace("-", " ")
 
     @property
-    def new(self) -> Share:
-        """What was brought to the target for it."""
-        return Share(
-            self.image.copied.blobs + self.image.mounted.blobs, self.image.copied.bytes + self.image.mounted.bytes
-        )
+    def there(self) -> Share:
+        """What the target had: in the image's repository, or in another one of it, so that it was not sent."""
+        present, mounted = self.image.present, self.image.mounted
+        return Share(present.blobs + mounted.blobs, present.bytes + mounted.bytes)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -108,13 +108,24 @@ def _run(name: str, result: Result, number: int) -> dict[str, Any]:
         "word": _WORDS[str(meaning)],
         "statuses": status_counts(result),
         "exit_code": exit_code(result),
-        "failures": grouped(result),
+        "failures": _failures(result),
         "retry_all": result.interrupted or result.ended_early or result.out_of_bytes,
         "rows": _rows(result),
         "pictures": pictures(result),
         "signed": [image for image in result.images if image.trust],
         "gated": [image for image in result.images if image.gates],
     }
+
+
+def _failures(result: Result) -> list[tuple[Problem | None, list[ImageResult]]]:
+    """Failures by what is said of them; a gate says the same of many images."""
+    groups: dict[Problem | None, tuple[Problem | None, list[ImageResult]]] = {}
+    for problem, images in grouped(result):
+        said = problem and evolve(problem, subject=None)
+        shown, all_images = groups.setdefault(said, (problem, []))
+        all_images += images
+        groups[said] = (shown if len(all_images) == 1 else said, all_images)
+    return list(groups.values())
 
 
 def _rows(result: Result) -> list[Row]:

@@ -13,9 +13,10 @@ import pytest
 from tests.unit.report.replay import Trouble
 from tests.unit.report.sample import many, recorded
 from tests.unit.report.test_restoring import full
-from transload.errors import AccessDenied, PartMissing
+from transload.errors import AccessDenied, GateRefused, PartMissing
 from transload.events import RunPaused, RunResumed
 from transload.planning.plan import Share
+from transload.report.problem import Problem
 from transload.report.reportfile import check_report_path, write_reports
 from transload.report.restoring import restored
 from transload.report.result import Result
@@ -72,6 +73,18 @@ def test_the_verdict_comes_first_then_failures_the_command_images_and_pictures()
         )
     ]
     assert places == sorted(places)
+
+
+def test_what_is_said_of_many_images_is_said_once() -> None:
+    result = recorded()
+    problem = Problem.of(GateRefused("the gate scan does not let it pass: exit code 3", hint="look at it"))
+    images = [
+        evolve(image, status="failed", problem=evolve(problem, subject=image.name)) for image in result.images[:3]
+    ]
+    text = Reader(to_html(evolve(result, images=tuple(images)))).text
+    assert text.count("the gate scan does not let it pass") == 1
+    failures = text[text.index("What failed") : text.index("Image and digest")]
+    assert all(image.name in failures for image in images)
 
 
 def test_the_pictures_say_what_sharing_saves() -> None:
