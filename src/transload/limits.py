@@ -545,6 +545,9 @@ PAGE_COMPONENTS = 20_000
 PAGE_ROWS = 500
 """Layers, steps of a history or labels that one page shows. Real images have a hundred at most."""
 
+PAGE_NAMES = 100_000
+"""Repositories, or tags of a repository, that pages list. They take 10 MiB, and searching them a tenth of a second."""
+
 PAGES_AT_A_TIME = 4
 """Pages that are made at a time; more wait, so that pulls keep their threads."""
 

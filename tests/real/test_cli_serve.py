@@ -7,6 +7,8 @@ import json
 import re
 import signal
 import subprocess
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -98,6 +100,35 @@ def test_passwords_and_tls(shell: Shell, layout: Path, tmp_path: Path) -> None:
         shell.set(TRANSLOAD_SOURCE_PASSWORD="open sesame")
         assert shell(*trusted, "--source-username", "ali").code == 0
     assert LayoutStore(tmp_path / "got").resolve(Name("team/app", "v1")).digest == SAMPLE.digest
+
+
+def page(host: str) -> tuple[int, str]:
+    """The front page as a browser asks for it: the status, and the text."""
+    asked = urllib.request.Request(f"http://{host}/", headers={"Accept": "text/html"})
+    try:
+        with urllib.request.urlopen(asked) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_a_browser_sees_the_bundle_and_who_signed_it(shell: Shell, layout: Path, tmp_path: Path) -> None:
+    assert shell("keys", "make", "site", "--no-passphrase").code == 0
+    assert shell("pack", "--from", f"oci:{layout}", "-o", "november", "--sign-key", "site.key").code == 0
+    for words, badge in (((), "not checked"), (("--key", "site.pub"), "verified")):
+        with serving(shell, "bundle:november", *words) as (_, host, _):
+            status, text = page(host)
+            assert status == 200
+            assert "The bundle november" in text
+            assert f">{badge}</span>" in text
+            assert ">complete</span>" in text
+            assert str(tmp_path) not in text
+
+
+def test_the_page_is_switched_off(shell: Shell, layout: Path) -> None:
+    with serving(shell, f"oci:{layout}", "--no-page") as (_, host, _):
+        status, text = page(host)
+    assert (status, "NAME_UNKNOWN" in text) == (404, True)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -85,6 +85,7 @@ class Service:
         self._flights: WeakValueDictionary[Digest, asyncio.Lock] = WeakValueDictionary()
         self._threads: ThreadPoolExecutor | None = None
         self._about = about
+        self._clock = clock
         self._pages: Pages | None = None
         self._pages_made = threading.Lock()
 
@@ -105,7 +106,7 @@ class Service:
             if self._pages is None:
                 from transload.server.page.pages import Pages
 
-                self._pages = Pages(self.backend, self._about)
+                self._pages = Pages(self.backend, self._about, self._clock)
             return self._pages
 
     async def tell_pulls(self, *, all_of_them: bool = False) -> None:

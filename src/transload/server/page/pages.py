@@ -9,7 +9,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from transload.errors import ManifestUnknown, NotFound, Refused, TransloadError
+from transload.clock import Clock
+from transload.errors import AccessError, ManifestUnknown, NotFound, Refused, TransloadError
 from transload.expressions import late
 from transload.limits import PAGE_COMPONENTS, PAGE_DOCUMENT_BYTES
 from transload.oci import Digest, Name
@@ -21,6 +22,7 @@ from transload.server.backend import Backend
 from transload.server.page import asked, pulling
 from transload.server.page.image import image_of
 from transload.server.page.known import Images, Known
+from transload.server.page.names import Names
 from transload.server.page.paging import Listing, Wish, listing
 from transload.server.page.parts import Component, Inside, inside
 from transload.server.page.reading import NotShown, content_of
@@ -63,9 +65,10 @@ class ImageRow:
 class Pages:
     """The pages of the store behind `backend`; `about` says what is known of it as a whole. Safe for threads."""
 
-    def __init__(self, backend: Backend, about: Callable[[], About]) -> None:
+    def __init__(self, backend: Backend, about: Callable[[], About], clock: Clock) -> None:
         self._backend = backend
         self._about = about
+        self._names = Names(backend.store, clock)
         self._images = Images(backend.store)
         self._documents = _Documents()
 
@@ -88,11 +91,11 @@ class Pages:
         names: list[str] = []
         bare: list[str] = []
         try:
-            listed = list(self._backend.store.repositories())
+            listed = self._names.repositories()
             names = sorted(filter(None, listed))
-            bare = list(self._backend.store.tags("")) if "" in listed else []
-        except Refused:
-            trouble = "This store keeps no list of its repositories. Write the whole name of one to open it."
+            bare = self._names.tags("") if "" in listed else []
+        except (Refused, AccessError):
+            trouble = "This store gives no list of its repositories. Write the whole name of one to open it."
         found = listing(names, wish, _ROWS, lambda name: (name,))
         rows = [self._repository_row(name) for name in found.rows]
         return self._made(
@@ -115,7 +118,7 @@ class Pages:
         if store.request_costs is not None:
             return RepositoryRow(name=repository, address=address)
         try:
-            tags = [tag for tag in store.tags(repository) if not is_companion(tag)]
+            tags = [tag for tag in self._names.tags(repository) if not is_companion(tag)]
         except NotFound:
             tags = []
         highest = Name(repository, max(tags, key=by_number)) if tags else None
@@ -124,7 +127,7 @@ class Pages:
     # --- one repository
 
     def _repository(self, repository: str, wish: Wish, place: pulling.Place) -> Page:
-        names = [Name(repository, tag) for tag in self._backend.store.tags(repository)]
+        names = [Name(repository, tag) for tag in self._names.tags(repository)]
         names.sort(key=lambda name: by_number(name.tag or ""), reverse=True)
         names.sort(key=lambda name: is_companion(name.tag))
         names += self._untagged(repository)
