@@ -11,7 +11,9 @@ from transload.bundle.format.signing import Signer
 from transload.errors import DocumentInvalid, FileExists, LocalError, UsageError
 from transload.files import check_replaceable, local_errors, read_file, replace_file
 from transload.limits import RECEIPT_BYTES, RECEIPT_VALUES
+from transload.oci import Digest
 from transload.planning import planfile
+from transload.report.foundrecord import FoundRecord
 from transload.report.result import Result
 from transload.report.transferrecord import Check, has_arrived, record_of
 from transload.threads import Cancellation
@@ -25,7 +27,8 @@ _NAME = 200  # characters of who answers for a record
 class Recorded:
     """What became of a run's record: its file, and how many images got one at the target; and the file of its receipt.
 
-    `arrived` of the `wanted` images are at the target, as the receipt says.
+    `arrived` of the `wanted` images are at the target, as the receipt says. `found` is what the record says, without
+    its images, for the report of the run.
     """
 
     path: Path | None = None
@@ -33,6 +36,7 @@ class Recorded:
     receipt: Path | None = None
     arrived: int = 0
     wanted: int = 0
+    found: FoundRecord | None = None
 
     @property
     def is_nothing(self) -> bool:
@@ -90,12 +94,14 @@ class Recording:
         if self.at_target:  # first: what fails here keeps no file from being written
             key_id = self.signer.key_id if self.signer is not None else None
             attached = attach(prepared, result, lambda only: encoded(said(only), self.signer), key_id=key_id)
+        whole = said()
+        content = encoded(whole, self.signer)
         if self.path is not None:
-            _write(self.path, encoded(said(), self.signer))
+            _write(self.path, content)
         if self.receipt is not None:
             from transload.app.receipts import receipt_content  # few runs write one
 
-            _write(self.receipt, receipt_content(prepared, result, said(), self.signer, cancellation))
+            _write(self.receipt, receipt_content(prepared, result, whole, self.signer, cancellation))
         if attached is not None:
             attached.check()
         return Recorded(
@@ -104,6 +110,12 @@ class Recording:
             receipt=self.receipt,
             arrived=sum(map(has_arrived, result.images)),
             wanted=max(len(result.images), prepared.carrier.images if prepared.carrier else 0),
+            found=FoundRecord(
+                digest=Digest.of(content),
+                signed_by=() if self.signer is None else (self.signer.key_id,),
+                verified=None if self.signer is None else True,
+                record={key: value for key, value in whole.predicate.items() if key != "images"},
+            ),
         )
 
 

@@ -353,6 +353,8 @@ class Output:
     def recorded(self, record: Recorded) -> None:
         """Say where the transfer record is, or that there is none. People only: the result has what programs need."""
         self._working.rest()
+        if self.reports:
+            self.reports.recorded(record.found)
         if record.is_nothing:
             self.warn("no transfer record was written: no image is at the target")
         elif not self._json and not self._quiet:

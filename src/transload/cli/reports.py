@@ -15,6 +15,7 @@ from transload.values import evolve
 if TYPE_CHECKING:
     from transload.app.stores import Stores
     from transload.events import HostTroubled
+    from transload.report.foundrecord import FoundRecord
     from transload.report.tally import Tally
 
 
@@ -26,6 +27,7 @@ class Reports:
             check_report_path(path)
         self._paths = paths
         self._stores: Stores | None = None
+        self._record: FoundRecord | None = None
         self._recorders: dict[int, Recorder] = {}
 
     def watch(self, stores: Stores) -> None:
@@ -48,6 +50,10 @@ class Reports:
         for recorder in list(self._recorders.values()):
             recorder.host(event)
 
+    def recorded(self, found: FoundRecord | None) -> None:
+        """What the transfer record of the run says."""
+        self._record = found
+
     def write(self, result: Result | Results) -> None:
         """Write all of them; raises what `write_reports` raises."""
         write_reports(self._whole(result), self._paths)
@@ -60,4 +66,6 @@ class Reports:
     def _with_insight(self, result: Result, number: int) -> Result:
         recorder = self._recorders.get(number)
         insight = recorder.insight() if recorder else Insight()
-        return evolve(result, insight=insight) if len(insight.images) == len(result.images) else result
+        if len(insight.images) != len(result.images):
+            return result
+        return evolve(result, insight=evolve(insight, record=self._record))

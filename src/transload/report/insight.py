@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from transload.oci import Digest
     from transload.planning import Plan
     from transload.planning.plan import PlannedImage
+    from transload.report.foundrecord import FoundRecord
 
 HaltKind = Literal["retry", "wait", "pause"]
 """`retry`: an attempt at a blob failed, and another follows. `wait`: a host gives no useful answer. `pause`: a run
@@ -99,11 +100,15 @@ class RunCourse:
 
 @frozen(kw_only=True)
 class Insight:
-    """What is known beyond the result. `images` are in the order of the result's, or none."""
+    """What is known beyond the result. `images` are in the order of the result's, or none.
+
+    `record` is the transfer record of the run, if one was written, without its images.
+    """
 
     layers: tuple[ReportLayer, ...] = ()
     images: tuple[ImageInsight, ...] = ()
     course: RunCourse | None = None
+    record: FoundRecord | None = None
 
     def added_to(self, document: dict[str, Any]) -> dict[str, Any]:
         """A result object with these keys more."""
@@ -115,6 +120,7 @@ class Insight:
             "images": images,
             "layers": [{"digest": layer.digest, "size": layer.size} for layer in self.layers],
             "course": self.course.to_json() if self.course else None,
+            "record": self.record.to_json() if self.record else None,
         }
 
 

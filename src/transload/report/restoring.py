@@ -13,6 +13,7 @@ from transload.limits import REPORT_BYTES, REPORT_HALTS, REPORT_LAYERS, REPORT_S
 from transload.oci import Digest
 from transload.planning.plan import Share
 from transload.report.bundleorder import BundleFacts, BundleOrder, Standing
+from transload.report.foundrecord import FoundRecord
 from transload.report.gated import GateResult, GatesAttached
 from transload.report.gated import OutputFormat as GateFormat
 from transload.report.hosttotals import HostTotals
@@ -224,6 +225,18 @@ def _insight(document: Value) -> Insight:
             for image in document.get("images").items()
         ),
         course=document.get("course").maybe(_course),
+        record=document.get("record").maybe(_record),
+    )
+
+
+def _record(found: Value) -> FoundRecord:
+    return FoundRecord(
+        digest=_digest(found.get("digest")),
+        signed_by=_texts(found, "signed_by"),
+        verified=found.get("verified").maybe(Value.truth),
+        problem=found.get("problem").maybe(Value.text),
+        carried=found.get("carried").maybe(Value.truth, default=False),
+        record={key: value.content for key, value in found.get("record").entries()},
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from transload.pages import render
 from transload.planning.plan import Share
 from transload.report.pictures import pictures
+from transload.report.recordfacts import facts_of
 from transload.report.result import ImageResult, ImageStatus, Result, exit_code
 from transload.report.several import Results
 from transload.report.summary import grouped, status_counts, verdict
@@ -112,9 +113,23 @@ def _run(name: str, result: Result, number: int) -> dict[str, Any]:
         "retry_all": result.interrupted or result.ended_early or result.out_of_bytes,
         "rows": _rows(result),
         "pictures": pictures(result),
+        "record": _record(result),
         "signed": [image for image in result.images if image.trust],
         "gated": [image for image in result.images if image.gates],
     }
+
+
+def _record(result: Result) -> list[tuple[str, str]]:
+    """What the transfer record of the run says. That it is signed is a claim here: only the record proves it."""
+    found = result.insight.record if result.insight else None
+    if found is None:
+        return []
+    told = [fact for fact in facts_of(found) if fact[0] != "signed"]
+    if found.signed_by:
+        by = f"with the key {', '.join(found.signed_by)}; transload history with --public-key proves it"
+    else:
+        by = "no: anybody can have written it"
+    return [*told, ("signed", by), ("digest", found.digest)]
 
 
 def _failures(result: Result) -> list[tuple[Problem | None, list[ImageResult]]]:

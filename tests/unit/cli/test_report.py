@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,20 @@ def test_a_run_writes_its_page(desk: Path) -> None:
     assert {len(image["layers"]) > 0 for image in document["images"]} == {True}
     assert sum(document["course"]["target"]) == document["totals"]["moved_bytes"]
     assert document["course"]["source"] == []
+
+
+def test_the_page_has_what_the_transfer_record_says(desk: Path) -> None:
+    recording = ("--record", "record.json", "--recorded-by", "Ann <b>Lee</b>")
+    assert mirrored("--to", "oci:site", "--report", "run.html", "--report", "run.json", *recording) == 0
+    found = json.loads(Path("run.json").read_bytes())["record"]
+    assert found["digest"] == f"sha256:{sha256(Path('record.json').read_bytes()).hexdigest()}"
+    assert (found["signed_by"], found["record"]["recordedBy"]) == ([], "Ann <b>Lee</b>")
+    assert "images" not in found["record"]
+    page = Path("run.html").read_text(encoding="utf-8")
+    assert "by Ann &lt;b&gt;Lee&lt;/b&gt;" in page
+    assert "no: anybody can have written it" in page
+    assert main(["report", "run.json", "-o", "again.html"]) == 0
+    assert "by Ann &lt;b&gt;Lee&lt;/b&gt;" in Path("again.html").read_text(encoding="utf-8")
 
 
 def test_a_run_without_a_report_records_nothing(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,7 @@ from transload.errors import AccessDenied, DocumentInvalid, PolicyRefused, Trans
 from transload.oci import Digest
 from transload.planning.plan import Share
 from transload.report.bundleorder import BundleFacts, BundleOrder
+from transload.report.foundrecord import FoundRecord
 from transload.report.gated import GateResult, GatesAttached
 from transload.report.problem import Problem
 from transload.report.restoring import restored
@@ -42,6 +43,9 @@ def full() -> Result:
         evolve(result.images[1], status="failed", problem=refused, published="vendor.example/a:1"),
         *result.images[2:],
     ]
+    said = {"recordedBy": "Ann", "startedOn": "2026-11-27T10:00:00Z", "runId": "run-1", "plan": {"digest": {}}}
+    record = FoundRecord(digest=Digest.of(b"record"), signed_by=("sha256:ab",), verified=True, record=said)
+    assert result.insight is not None
     facts = BundleFacts(
         ledger=Digest.of(b"1"), edition={"packed": "2026"}, words="packed 2026", taken="2026", run_id="r"
     )
@@ -55,6 +59,7 @@ def full() -> Result:
         written=("values.yaml",),
         run_id="run-1",
         left_bytes=3,
+        insight=evolve(result.insight, record=record),
     )
 
 

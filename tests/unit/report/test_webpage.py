@@ -116,6 +116,8 @@ def test_signatures_gates_the_bundle_and_the_record_are_there() -> None:
         "not noted as taken",
         "values.yaml",
         "run-1",
+        "Recorded by Ann",
+        "with the key sha256:ab; transload history with --public-key proves it",
     ):
         assert words in text, words
 
