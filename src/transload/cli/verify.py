@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 Flag = TypeVar("Flag")
 
 _MARK = 9  # letters of a verdict; longer ones make the column wider
-_HINTS = 3  # about images that are refused
+_HINTS = 3  # different ones, in the order of the images
 _MARKS: dict[Verdict, Meaning] = {
     "identical": "good",
     "sound": "good",
@@ -232,20 +232,24 @@ def _tell(checked: Verification, deep: bool, quiet: bool, at: datetime | None) -
     names = max((len(str(proof.name)) for proof in shown), default=0)
     mark = max([_MARK, *(len(_in_words(proof.verdict)) for proof in shown)])
     explained: set[Problem] = set()  # one missing volume stops many images
+    hints: list[str | None] = []  # they come last, where people look
     for proof in shown:
         show_result(beside(*_line(proof, mark), mark + 1 + names, width_of(sys.stdout)))
         _tell_trust(checked, str(proof.name), " " * (mark + 1))
         if proof.error is not None and proof.verdict != "absent" and not proof.unpublished:
             problem = Problem.of(proof.error, target=checked.target)
             if without_subject(problem) not in explained:
-                say(problem_lines(problem, width_of(sys.stderr), indent="  "))
+                say(problem_lines(evolve(problem, hint=None), width_of(sys.stderr), indent="  "))
+                hints.append(problem.hint)
             explained.add(without_subject(problem))
     _tell_unpublished([proof.error for proof in shown if proof.error is not None and proof.unpublished])
     for trouble in checked.problems:
-        say(problem_lines(Problem.of(trouble, target=checked.target), width_of(sys.stderr)))
+        problem = Problem.of(trouble, target=checked.target)
+        say(problem_lines(evolve(problem, hint=None), width_of(sys.stderr)))
+        hints.append(problem.hint)
     _tell_sum(checked, deep, at)
-    _tell_hints(checked)
     say_notes(checked.notes)
+    _tell_hints(checked, hints)
 
 
 def _without_companions(checked: Verification) -> Verification:
@@ -266,10 +270,10 @@ def _tell_trust(checked: Verification, name: str, indent: str) -> None:
         say(problem_lines(Problem.of(trouble, target=checked.target), width_of(sys.stderr), indent="  "))
 
 
-def _tell_hints(checked: Verification) -> None:
-    """What to do about images that are refused; several have one cause."""
-    refused = (trouble for name, trouble in checked.troubles.items() if name in checked.trust)
-    for text in [*dict.fromkeys(trouble.hint for trouble in refused if trouble.hint)][:_HINTS]:
+def _tell_hints(checked: Verification, hints: list[str | None]) -> None:
+    """What to do about what is wrong, and about images that are refused; several have one cause."""
+    refused = (trouble.hint for name, trouble in checked.troubles.items() if name in checked.trust)
+    for text in [*dict.fromkeys(hint for hint in (*hints, *refused) if hint)][:_HINTS]:
         say(folded("  hint: ", text, width_of(sys.stderr), "strong"))
 
 

@@ -16,7 +16,7 @@ from transload.wording import in_words, scaled
 from transload.wording import instant as instant
 from transload.wording import one_line as one_line
 
-_DIGEST = late(r"sha\d{3}:[0-9a-f]{64,128}")
+_DIGEST = late(r"(sha\d{3}[:/])([0-9a-f]{64,128})")
 
 
 def size(count_bytes: float) -> str:
@@ -131,9 +131,11 @@ def shared_tag(names: Iterable[str]) -> str:
 
 
 def with_short_digests(text: str) -> str:
-    """The text, with every digest in the short form.
+    """The text, with every digest in the short form, also where it is the name of a file.
 
     >>> with_short_digests("found sha256:" + "0123456789abcdef" * 4 + " instead")
     'found sha256:0123456789ab… instead'
+    >>> with_short_digests("blobs/sha256/" + "0123456789abcdef" * 4 + " is damaged")
+    'blobs/sha256/0123456789ab… is damaged'
     """
-    return _DIGEST.sub(lambda match: digest(match[0]), text)
+    return _DIGEST.sub(lambda match: f"{match[1]}{match[2][:12]}…", text)
