@@ -95,6 +95,9 @@ class Dispatch:
         if browser is not None:
             self._service.counts.asked(request.method, "page")
             return await browser.page(request)
+        if self._pages is not None and self._pages.is_foreign(request):
+            self._service.counts.asked(request.method, "refused")
+            raise Refusal(403, "DENIED", "a page of another site may not change what is in this registry")
         where = route(request.path)
         self._service.counts.asked(request.method, where.kind)
         client = Client(

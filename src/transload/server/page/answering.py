@@ -39,6 +39,13 @@ class Answering:
             and asked.wants_html(request.headers.getall("Accept", []))
         )
 
+    def is_foreign(self, request: web.BaseRequest) -> bool:
+        """Whether a page of another site would change something with the login that the browser has for our pages."""
+        headers = request.headers
+        return request.method not in {"GET", "HEAD"} and asked.is_from_elsewhere(
+            headers.get("Origin"), headers.get("Host")
+        )
+
     async def page(self, request: web.BaseRequest) -> web.Response:
         """The page that is asked for. Raises what reading the store raises."""
         return await self._made(request, 200, None)

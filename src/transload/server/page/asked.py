@@ -54,6 +54,17 @@ def _quality(parameters: list[str]) -> float:
         return 0.0
 
 
+def is_from_elsewhere(origin: str | None, host: str | None) -> bool:
+    """Whether a page of another site sent a request: browsers state its origin, clients of registries state none.
+
+    >>> is_from_elsewhere("http://r.example:5000", "r.example:5000"), is_from_elsewhere(None, "r.example")
+    (False, False)
+    >>> is_from_elsewhere("https://evil.example", "r.example"), is_from_elsewhere("null", "r.example")
+    (True, True)
+    """
+    return origin is not None and origin.rpartition("://")[2].lower() != (host or "").lower()
+
+
 def is_page_path(path: str) -> bool:
     """Whether a path is outside of the distribution API."""
     return path != "/v2" and not path.startswith("/v2/")

@@ -194,7 +194,8 @@ class Pages:
             components = listing(document.components, wish, _COMPONENTS, _texts, more={"layer": str(number)})
         return self._made(
             "document.html",
-            title=document.about if document and document.about else str(name),
+            title=str(name),
+            heading=_heading(document),
             place=place,
             name=name,
             repository=name.repository,
@@ -223,6 +224,12 @@ class Pages:
             day=day,
             **values,
         )
+
+
+def _heading(document: Inside | None) -> str:
+    if document is None or (document.components is None and not document.predicate):
+        return "Document"
+    return "Attestation" if document.components is None else "SBOM"
 
 
 _TITLES = {401: "A login is needed", 403: "This may not be read", 404: "Not found", 503: "Try again"}

@@ -27,6 +27,7 @@ from tests.unit.server.page.content import (
     spdx,
     statement,
 )
+from transload.gathers import Put
 from transload.layout import LayoutStore
 from transload.memory import MemoryStore
 from transload.oci import Manifest, Name, Platform
@@ -193,6 +194,16 @@ def test_a_login_holds_for_pages_too(store: MemoryStore) -> None:
         page = get(guarded, "/image/team/app:1.0", Authorization=f"Basic {right}")
         assert f"docker login {guarded.host_port}" in text(page)
         assert "sesame" not in page.body.decode()
+
+
+def test_a_page_of_another_site_changes_nothing_with_the_login_of_the_browser(store: MemoryStore) -> None:
+    path = "/v2/team/app/blobs/uploads/"
+    with serve(store, ServeSettings(writable=True)) as served:
+        for origin in ("https://evil.example", "null", f"http://{served.host_port}.evil.example"):
+            assert ask(served, "POST", path, headers={"Origin": origin}).code == "DENIED"
+        assert ask(served, "POST", path, headers={"Origin": f"http://{served.host_port}"}).status == 202
+        assert ask(served, "POST", path).status == 202
+        assert ask(served, "GET", "/v2/", headers={"Origin": "https://evil.example"}).status == 200
 
 
 def test_the_host_under_which_it_was_opened_is_in_the_commands(served: Served) -> None:
@@ -383,3 +394,35 @@ def test_a_page_opens_few_files_however_many_repositories_there_are(tmp_path: Pa
         opened.clear()
         assert shown(served, "/repository/long/app")
         assert opened == []
+
+
+def test_of_5000_repositories_a_page_looks_at_its_own(tmp_path: Path) -> None:
+    """Names are in memory, and no blob is opened for the list; an image's page opens its own, once."""
+    store = Watched(tmp_path / "site", create=True)
+    fill(store, BUILT, "first/app", "1")
+    names = [Name(f"team-{number % 50:02}/app-{number:04}", "1") for number in range(5000)]
+    store.gathers.put_manifests([Put(name=name, manifest=BUILT.manifest) for name in names])
+    with serve(store) as served:
+        shown(served, "/")
+        store.fetched = store.listed = 0
+        assert "5,001 repositories, 2,001 to 2,050 shown" in shown(served, "/?page=41")
+        assert (store.fetched, store.listed) == (0, 50)
+        assert "100 of 5,001 repositories found" in shown(served, "/?q=team-07")
+        shown(served, "/repository/team-07/app-0007")
+        assert store.fetched == 1
+        shown(served, "/repository/team-07/app-0007")
+        assert store.fetched == 1
+
+
+class Watched(LayoutStore):
+    """Counts the manifests that are read, and the lists of tags."""
+
+    fetched = listed = 0
+
+    def fetch(self, name: Name) -> Manifest:
+        self.fetched += 1
+        return super().fetch(name)
+
+    def tags(self, repository: str) -> Iterator[str]:
+        self.listed += 1
+        return super().tags(repository)
