@@ -99,6 +99,17 @@ def test_folder_to_folder_and_proof(run: Run, vendor: Path, tmp_path: Path) -> N
     }
 
 
+def test_reports_and_lists_are_pages(run: Run, vendor: Path, tmp_path: Path) -> None:
+    """jinja2 and the templates travel with it; markupsafe goes on without its compiled part."""
+    done = run("mirror", "--from", f"oci:{vendor}", "--to", f"oci:{tmp_path / 'site'}", "--report", "run.html")
+    assert done.returncode == 0, done.stderr
+    assert "All 4 images are in oci:" in (tmp_path / "run.html").read_text(encoding="utf-8")
+    assert run("pack", "--from", f"oci:{vendor}", "-o", tmp_path / "release").returncode == 0
+    listed = run("list", tmp_path / "release", "--html", "list.html")
+    assert listed.returncode == 0, listed.stderr
+    assert "Bundle release: 4 images" in (tmp_path / "list.html").read_text(encoding="utf-8")
+
+
 def test_across_a_gap_on_a_disk(run: Run, vendor: Path, tmp_path: Path) -> None:
     packed = run("pack", "--from", f"oci:{vendor}", "-o", tmp_path / "release")
     assert packed.returncode == 0, packed.stderr

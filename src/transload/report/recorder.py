@@ -10,6 +10,7 @@ from transload.clock import SYSTEM_CLOCK, Clock
 from transload.events import Event, HostTroubled, RunPaused, RunResumed, RunStarted, StepRetried
 from transload.limits import REPORT_HALTS
 from transload.report.insight import Insight, RunCourse, RunHalt, insight_of
+from transload.values import evolve
 
 if TYPE_CHECKING:
     from transload.report.tally import Tally
@@ -77,7 +78,7 @@ class Recorder:
             elif isinstance(event, RunPaused):
                 self._halt(RunHalt(at_s=at_s, kind="pause", about=event.until))
             elif isinstance(event, RunResumed):
-                self._halt(RunHalt(at_s=max(0.0, at_s - event.paused_s), kind="pause", wait_s=event.paused_s))
+                self._resumed(event.paused_s)
 
     def host(self, event: HostTroubled) -> None:
         """Take in what happened at a host; any thread may call it."""
@@ -113,6 +114,13 @@ class Recorder:
         self._target.add(at_s, self._tally.moved)
         if self._received is not None:
             self._source.add(at_s, self._received() - self._before)
+
+    def _resumed(self, paused_s: float) -> None:
+        """The pause that goes on is over: now it is known how long it was."""
+        for place, halt in reversed(list(enumerate(self._halts))):
+            if halt.kind == "pause":
+                self._halts[place] = evolve(halt, wait_s=paused_s)
+                return
 
     def _halt(self, halt: RunHalt) -> None:
         if len(self._halts) < REPORT_HALTS:
