@@ -539,6 +539,9 @@ time, which takes up to ten times its size in memory; a larger one can be downlo
 PAGE_DOCUMENT_VALUES = 1_000_000
 """Values in it: a bill that lists files as well as packages has hundreds of thousands."""
 
+PAGE_LOOK_BYTES = 1 << 20
+"""An attestation that is read only to say what it is, where nothing else tells: one of 1,000 components has so much."""
+
 PAGE_COMPONENTS = 20_000
 """Components of a bill of materials that a page can list and search."""
 

@@ -14,7 +14,7 @@ from transload.server.page import kinds
 from transload.server.page.config import Settings, settings_of
 from transload.server.page.known import Images, Known, attested, is_attestation, platform_of
 from transload.server.page.reading import NotShown, content_of
-from transload.server.page.referred import Belonging, Piece, belonging, pieces_of
+from transload.server.page.referred import Belonging, Look, Piece, belonging, pieces_of
 from transload.server.page.trouble import said
 from transload.values import frozen
 
@@ -63,7 +63,7 @@ class Image:
     belonging: Belonging
 
 
-def image_of(backend: Backend, images: Images, name: Name) -> Image:
+def image_of(backend: Backend, images: Images, name: Name, look: Look) -> Image:
     """Read what a page shows. Raises what `fetch` raises; what is wrong with a part is said at that part."""
     store = backend.store
     manifest = store.fetch(name)
@@ -100,8 +100,9 @@ def image_of(backend: Backend, images: Images, name: Name) -> Image:
             backend.refers,
             name,
             manifest.digest,
-            tuple(each for one in beside.values() for each in one),
+            inside=tuple(each for one in beside.values() for each in one),
             most=most,
+            look=look,
         ),
     )
 

@@ -72,6 +72,17 @@ def in_words(artifact_type: str, annotations: Mapping[str, str]) -> str:
     return word
 
 
+def of_document(predicate: str, form: str, *, is_bill: bool) -> str:
+    """What a document is that was read: its form, and the predicate of the statement that wraps it.
+
+    >>> of_document("https://cyclonedx.org/bom", "CycloneDX 1.5", is_bill=True)
+    'attestation: SBOM, CycloneDX 1.5'
+    """
+    if is_bill:
+        return f"attestation: SBOM, {form}" if predicate else f"SBOM, {form}"
+    return in_words("", {"predicateType": predicate}) if predicate else ""
+
+
 def is_readable(layer: Descriptor) -> bool:
     """Whether a layer of an artifact is a document that a page can show: JSON, or SPDX as text."""
     kind = layer.media_type

@@ -12,14 +12,14 @@ from typing import Any
 from transload.clock import Clock
 from transload.errors import AccessError, ManifestUnknown, NotFound, Refused, TransloadError
 from transload.expressions import late
-from transload.limits import PAGE_COMPONENTS, PAGE_DOCUMENT_BYTES
-from transload.oci import Digest, Name
+from transload.limits import PAGE_COMPONENTS, PAGE_DOCUMENT_BYTES, PAGE_LOOK_BYTES
+from transload.oci import Descriptor, Digest, Name
 from transload.oci.cosign import subject_of
 from transload.oci.referrers import is_fallback
 from transload.pages import Page, render
 from transload.server.about import About
 from transload.server.backend import Backend
-from transload.server.page import asked, pulling
+from transload.server.page import asked, kinds, pulling
 from transload.server.page.image import image_of
 from transload.server.page.known import Images, Known
 from transload.server.page.names import Names
@@ -32,6 +32,7 @@ from transload.wording import whole_number
 
 _ROWS = 50
 _COMPONENTS = 100
+_BARE = 50  # tags without a repository that are named
 _KEPT_COMPONENTS = 2 * PAGE_COMPONENTS
 _DIGITS = late(r"([0-9]{1,18})")
 _VERSION = late(r"[vV]?[0-9]{1,18}(?:[._][0-9]{1,18})*")
@@ -107,11 +108,21 @@ class Pages:
             list=found,
             trouble=trouble,
             guess=asked.repository_address(wish.words) if trouble else None,
-            bare=bare[:10],
+            bare=list(self._bare(bare[:_BARE])),
             bare_count=len(bare),
             address=asked.address_of,
             login=pulling.login(place),
         )
+
+    def _bare(self, tags: list[str]) -> Iterator[tuple[str, str]]:
+        """Tags without a repository, each with the page of its image: any repository leads to a digest in one pool."""
+        for tag in tags:
+            try:
+                name = Name("image", None, self._backend.store.resolve(Name("", tag)).digest)
+            except TransloadError:
+                yield tag, ""
+            else:
+                yield tag, asked.address_of("image", name)
 
     def _repository_row(self, repository: str) -> RepositoryRow:
         store, address = self._backend.store, asked.address_of("repository", Name(repository))
@@ -159,7 +170,7 @@ class Pages:
     # --- one image, and a document in it
 
     def _image(self, name: Name, place: pulling.Place) -> Page:
-        image = image_of(self._backend, self._images, name)
+        image = image_of(self._backend, self._images, name, self._look)
         return self._made(
             "image.html",
             title=str(name),
@@ -209,6 +220,17 @@ class Pages:
             address=asked.address_of,
             home=Name(name.repository),
         )
+
+    def _look(self, repository: str, layer: Descriptor) -> str:
+        """What a document is, by reading it, if that costs little."""
+        store = self._backend.store
+        if store.request_costs is not None or layer.size > PAGE_LOOK_BYTES:
+            return ""
+        try:
+            read = self._documents.read(layer.digest, lambda: content_of(store, repository, layer, PAGE_LOOK_BYTES))
+        except (NotShown, TransloadError):
+            return ""
+        return kinds.of_document(read.predicate, read.form, is_bill=read.components is not None)
 
     def error(self, status: int, sentence: str, place: pulling.Place) -> Page:
         """The page for a request that has no other answer."""

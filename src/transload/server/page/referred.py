@@ -6,7 +6,7 @@ BuildKit puts attestations.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from transload.errors import NotFound, TransloadError
 from transload.oci import Descriptor, Digest, Manifest, Name
@@ -15,6 +15,8 @@ from transload.ports import Refers, Source
 from transload.server.page import kinds
 from transload.server.page.trouble import said
 from transload.values import frozen
+
+_TOLD = 3  # layers of an artifact that say what it is
 
 
 @frozen(kw_only=True)
@@ -65,8 +67,19 @@ def pieces_of(manifest: Manifest, most: int) -> tuple[Piece, ...]:
     )
 
 
+Look = Callable[[str, Descriptor], str]
+"""What a document in a repository is, in words, by reading it; empty if that would cost too much, or does not tell."""
+
+
 def belonging(
-    store: Source, refers: Refers | None, name: Name, digest: Digest, inside: tuple[Descriptor, ...], *, most: int
+    store: Source,
+    refers: Refers | None,
+    name: Name,
+    digest: Digest,
+    *,
+    inside: tuple[Descriptor, ...],
+    most: int,
+    look: Look,
 ) -> Belonging:
     """What belongs to the image `digest` in the repository of `name`; `inside` is what its index has beside it."""
     trouble = ""
@@ -78,7 +91,10 @@ def belonging(
     names = [(name.at(each.digest), "list of referrers", each) for each in listed]
     names += [(name.at(each.digest), "index of the image", each) for each in inside]
     names += [(Name(name.repository, tag), "tag of cosign", each) for tag, each in _tagged(store, name, digest)]
-    found = tuple(_referred(store, each, where, descriptor, most) for each, where, descriptor in names[:most])
+    found = tuple(
+        _referred(store, each, where, listed=descriptor, most=most, look=look)
+        for each, where, descriptor in names[:most]
+    )
     return Belonging(found=found, more=max(0, len(names) - most), trouble=trouble)
 
 
@@ -92,7 +108,7 @@ def _tagged(store: Source, name: Name, digest: Digest) -> Iterator[tuple[str, De
             continue
 
 
-def _referred(store: Source, name: Name, found: str, listed: Descriptor, most: int) -> Referred:
+def _referred(store: Source, name: Name, found: str, *, listed: Descriptor, most: int, look: Look) -> Referred:
     what = kinds.in_words(listed.artifact_type, listed.annotations)
     try:
         manifest = store.fetch(name)
@@ -102,9 +118,12 @@ def _referred(store: Source, name: Name, found: str, listed: Descriptor, most: i
         )
     pieces = pieces_of(manifest, most)
     words = what or kinds.in_words(manifest.artifact_type, manifest.annotations)
-    inner = list(dict.fromkeys(piece.what for piece in pieces if piece.what))
-    if inner and words in {"", "attestation"}:
-        words = ", ".join(inner[:3])
+    if words in {"", "attestation"}:
+        told = (
+            look(name.repository, layer) if piece.readable and piece.what in {"", "attestation"} else piece.what
+            for piece, layer in zip(pieces[:_TOLD], manifest.layers[:_TOLD], strict=True)
+        )
+        words = ", ".join(dict.fromkeys(filter(None, told))) or words or next((one.what for one in pieces), "")
     return Referred(
         what=words or manifest.artifact_type or "artifact",
         name=name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import logging
 import re
 from base64 import b64encode
@@ -241,6 +242,30 @@ def test_what_belongs_to_an_image_is_listed(store: MemoryStore, served: Served) 
     assert any("org.example/web" in one for one in documents)
     assert any('"builder"' in one for one in documents)
     assert "belongs to an image" in shown(served, "/repository/team/app")
+
+
+def test_what_nothing_else_says_is_read_from_the_attestation(store: MemoryStore, served: Served) -> None:
+    """Those of `transload gate`, and of other tools, have no annotation that tells."""
+    bill = statement("https://cyclonedx.org/bom", json.loads(cyclonedx(["web"])))
+    proof = statement("https://slsa.dev/provenance/v1", {"builder": {}})
+    large = statement("https://spdx.dev/Document", json.loads(spdx("x" * 100 for _ in range(6000))))
+    for raw, kind in ((bill, IN_TOTO), (envelope(proof), DSSE), (large, IN_TOTO), (b"{", IN_TOTO)):
+        fill(store, attached(BUILT.descriptor, [(raw, kind)]), "team/app")
+    said = shown(served, "/image/team/app:1.0")
+    assert "attestation: SBOM, CycloneDX 1.5" in said
+    assert "attestation: provenance, SLSA" in said
+    assert "SPDX" not in said, "it is too large to be read for its name only"
+
+
+def test_an_image_without_a_repository_has_a_page_and_is_pulled_as_it_says(tmp_path: Path) -> None:
+    store = LayoutStore(tmp_path / "site", create=True)
+    fill(store, BUILT, "", "v1")
+    with serve(store) as served:
+        answer = get(served, "/")
+        [page] = [one for one in links(answer) if one.startswith("/image/")]
+        said = shown(served, page)
+        assert f"docker pull {served.host_port}/image@{BUILT.digest}" in said
+        assert ask(served, "GET", f"/v2/image/manifests/{BUILT.digest}").status == 200
 
 
 def test_attestations_of_buildkit_are_found_in_the_index(store: MemoryStore, served: Served) -> None:
