@@ -79,8 +79,10 @@ def prepare() -> None:
 
 
 def _within(folder: Path, link: re.Match[str]) -> str:
-    """A link as it is; of one that leads to a folder or to the sources, only its text."""
+    """A link as it is, or to the first page; of one that leads to a folder or to the sources, only its text."""
     file = link["target"].partition("#")[0]
+    if file and (folder / file).resolve() == SOURCE.resolve() / "README.md":
+        return link[0].replace("README.md", "index.md")
     return link[0] if not file or "://" in file or (folder / file).is_file() else link["text"]
 
 

@@ -87,3 +87,4 @@ def check(line: str) -> None:
 def test_what_only_a_clock_changes_is_no_difference() -> None:
     assert steady("in 0.3 s, 42 MiB/s") == steady("in 12 s, 1.9 GiB/s")
     assert steady("21 copied") != steady("20 copied")
+    assert steady("[1/2] a copied\n[2/2] b copied") == steady("[1/2] b copied\n[2/2] a copied")

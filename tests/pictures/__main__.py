@@ -10,6 +10,7 @@ import sys
 
 from tests.docs.pages import DOCS
 from tests.pictures.diagrams import draw_diagrams
+from tests.pictures.pages import draw_pages
 from tests.pictures.scenes import draw_terminals
 
 FOLDER = DOCS / "pictures"
@@ -22,6 +23,8 @@ def main() -> None:
     draw_diagrams(FOLDER)
     if "terminals" in wanted:
         draw_terminals(FOLDER)
+    if "pages" in wanted:
+        draw_pages(FOLDER)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
 from tests.docs.world import World, registries, world
 from tests.pictures.terminals import Terminal, picture
 
@@ -80,6 +83,10 @@ def desk() -> Iterator[tuple[World, Terminal]]:
         authority, ports = stack.enter_context(registries(places[0]))
         here = stack.enter_context(world(places[1], authority, ports))
         (here.folder / "needed.txt").write_text(NEEDED)
+        key = Ed25519PrivateKey.from_private_bytes(b"pictures" * 4)  # the same signature each time
+        (here.folder / "site.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        (here.folder / "site.pub").write_bytes(public)
         for host in ("quay.io", "mcr.microsoft.com", "registry.local"):  # no path of this machine in any command
             trusted = here.folder / ".config" / "containers" / "certs.d" / host
             trusted.mkdir(parents=True)

@@ -20,7 +20,7 @@ from rich.text import Text
 from tests.docs.world import World
 from tests.real.programs import program
 
-COLUMNS = 84
+COLUMNS = 76
 _PATIENCE_S = 60.0
 _PACKED = "1795773600"  # 2026-11-27T10:00:00Z
 _TITLE = 29  # rows of pixels that rich keeps for one
@@ -54,9 +54,11 @@ _FORM = """\
 """
 # What differs from run to run: figures of time, rates and sizes under way, bars, numbers of processes, dates.
 _UNSTEADY = re.compile(
+    r"\b\d+(?:\.\d+)? (?:B |[KMGT]iB )?of |\d+ requests|"
     r"\d{4}-\d\d-\d\d[T ][\d:.]+Z?|\b\d+(?:\.\d+)? (?:ms|s|min|h|d|B|[KMGT]iB)\b(?:/s)?|\d+%|process \d+|[━╸╺─█▉-▏]+"
-    r"|sha256:[0-9a-f]+|\d+:\d\d(?::\d\d)?| +"
+    r"|sha256:[0-9a-f]+|\d+:\d\d(?::\d\d)?|\[ *\d+/\d+\]"
 )
+_MOVING = re.compile(r"\s+\S+ +[━╸╺─]+ |\s+and \d+ more$")
 
 
 class Terminal:
@@ -72,7 +74,7 @@ class Terminal:
     def running(self, command: str, **variables: str) -> Iterator[None]:
         """Start a command on an empty screen; it is killed at the end of the block if it is still there."""
         self._session = f"s{next(_NUMBERS)}"
-        environment = {**self._here.environment, **variables, "TERM": "screen-256color", "SOURCE_DATE_EPOCH": _PACKED}
+        environment = {**self._here.environment, **variables, "TERM": "screen", "SOURCE_DATE_EPOCH": _PACKED}
         environment.pop("TRANSLOAD_CA_FILE")
         given = [word for name, value in environment.items() for word in (f"{name}={value}",)]
         ended = self._ended
@@ -157,8 +159,9 @@ def words_of(path: Path) -> str:
 
 
 def steady(text: str) -> str:
-    """A text without what differs from run to run."""
-    return "".join(_UNSTEADY.sub("", text).split())
+    """The words of a text, without what differs from run to run: figures of time, the order of images, what moves."""
+    lines = [line for line in text.splitlines() if not _MOVING.match(line)]
+    return " ".join(sorted({*_UNSTEADY.sub(" ", "\n".join(lines)).split()}))
 
 
 def _children(pid: int) -> list[int]:
