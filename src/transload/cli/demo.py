@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,13 +21,13 @@ from transload.app.verify import check_against_source
 from transload.cli import options
 from transload.cli.command import Command
 from transload.cli.commandline import command_line, command_words, retry_command
-from transload.cli.console import show_result
+from transload.cli.console import show_result, width_of
 from transload.cli.output import Output
 from transload.cli.running import carry
 from transload.cli.session import Session
 from transload.report.markdown import to_markdown
 from transload.report.result import Result, exit_code
-from transload.report.styled import Styled
+from transload.report.styled import Styled, folded
 from transload.report.texts import count, size
 from transload.threads import Cancellation
 
@@ -136,10 +137,11 @@ class _Show:
 
     def _act(self, title: str, words: list[str]) -> None:
         command = [Styled.of((f"$ transload {shlex.join(words)}", "faint"))] if words else []
-        show_result(["", Styled.of((title, "strong")), *command])
+        shown = (Styled.of((str(line), "strong")) for line in folded("", title, width_of(sys.stdout)))
+        show_result(["", *shown, *command])
 
     def _say(self, text: str) -> None:
-        show_result([Styled.of((text, "faint"))])
+        show_result(Styled.of((str(line), "faint")) for line in folded("", text, width_of(sys.stdout)))
 
     def _session(self, command: str, reports: Iterable[Path] = ()) -> Session:
         output = Output(command, "text", quiet=False, reports=reports)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _STILL_S = 5.0  # people are told of a pause from this length on
 _LONG_S = 2.0  # and when a wait of this length ends
 _SOON_S = 1.0  # a speed measured over less than this is a guess
+_STATES = {"too-many-requests": "is busy", "server-trouble": "is in trouble", "too-slow": "is too slow"}
 _NAME_LEAST = 16  # a shorter name cannot be recognised; details are left out first
 
 
@@ -156,14 +157,14 @@ def pause_sentence(event: RunPaused | RunResumed) -> str:
 def host_sentence(event: HostTroubled) -> str:
     """A sentence about a host that does not answer as it should, before, during and after a run."""
     if event.state == "back":
-        return f"{event.host} answers again, after {_whole(event.troubled_s)}"
+        return f"{event.side or event.host} answers again, after {_whole(event.troubled_s)}"
     if event.state == "silent":
         who = f"the {event.side} {event.host}" if event.side else event.host
         return f"waiting for {who} for {_whole(event.troubled_s)}, giving up in {_wait(event.left_s, event)}"
     if event.state == "limited":
         return f"{event.side or event.host} {_limited(event)}"
     code = event.error.code if event.error else ""
-    state = {"too-many-requests": "busy", "server-trouble": "in trouble"}.get(code, "unreachable")
+    state = _STATES.get(code, "does not answer")  # also if it breaks off: then it answers again, too
     wait = _wait(event.wait_s, event)
     # Of a request that nobody repeats, since others do its work, there is nothing to count.
     counted = f"retrying ({event.attempt} of {event.attempts}), next in {wait}"

@@ -51,6 +51,8 @@ class SeveralBars(Bars):
 
     def bars(self, width: int, height: int) -> list[Styled]:
         """See `Bars`."""
+        if len(self._over) == len(self._labels):  # the results follow at once
+            return []
         width = max(10, min(width, WIDEST))
         whole = height // FOLDED >= 2 + _ROWS * len(self._labels) or height >= 2 + 2 * _ROWS * len(self._labels)
         lines: list[Styled] = []

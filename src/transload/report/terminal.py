@@ -48,6 +48,8 @@ class TerminalProgress(Bars):
 
     def bars(self, width: int, height: int) -> list[Styled]:
         """See `Bars`."""
+        if self._finished and self._tally.plan.is_done:  # there was nothing to do, as the result says
+            return []
         rows = 0 if self._finished else max(1, min(ROWS, height // FOLDED - _AROUND))
         return screen(self._tally.snapshot(), width, self._sentences.short, rows)
 

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.report.replay import MIB, Replay, StoppedClock, Wanted, planned
+from tests.unit.report.screens import Screen
 from transload.errors import AccessDenied, DigestMismatch, ServerTrouble, TooManyRequests, Unreachable
 from transload.events import Allowance, HostTroubled, ImageDone, RunStarted, StepRetried, StepStarted
 from transload.planning import Plan
@@ -279,6 +280,18 @@ def test_a_terminal_keeps_what_matters_and_never_folds_a_line(width: int) -> Non
     assert "17 of 17 images" in kept
 
 
+def test_a_run_with_nothing_to_do_leaves_no_bar_behind() -> None:
+    clock, plan, stream, seen = StoppedClock(), planned([Wanted("a", at_target="same")]), io.StringIO(), Screen(80)
+    tally = Tally(plan, clock)
+    with TerminalProgress(tally, stream, SIXTEEN, size=lambda: (80, 24)) as progress:
+        listen = together(tally, progress)
+        for event in Replay(plan, clock, troubles=()):
+            listen(event)
+    seen.feed(stream.getvalue())
+    assert seen.rows == []
+    assert not seen.cursor_is_hidden
+
+
 def test_without_colour_nothing_is_coloured_or_bold() -> None:
     assert not SGR.search(shown(80, color=False))
 
@@ -303,7 +316,7 @@ SAID_OF_A_LONG_WAIT = (
     " to wait so long"
 )
 HUB, UNSAID = Allowance(0, 100, 21_600, 216), Allowance(0, None, None, 500)
-REFUSED = Unreachable("looking for the blob: r.example refuses connections")
+REFUSED = Unreachable("finding the blob: r.example refuses connections")
 
 
 @pytest.mark.parametrize(
@@ -313,7 +326,7 @@ REFUSED = Unreachable("looking for the blob: r.example refuses connections")
             HostTroubled(
                 "r.example", "retrying", 3, 117, attempt=2, attempts=6, wait_s=8, error=REFUSED, side="source"
             ),
-            "source unreachable, retrying (2 of 6), next in 8 s: looking for the blob: r.example refuses connections",
+            "source does not answer, retrying (2 of 6), next in 8 s: finding the blob: r.example refuses connections",
         ),
         (
             HostTroubled(
@@ -326,16 +339,17 @@ REFUSED = Unreachable("looking for the blob: r.example refuses connections")
                 wait_s=0.4,
                 error=ServerTrouble("r.example answers 503"),
             ),
-            "r.example in trouble, retrying (2 of 6), next in 1 s: r.example answers 503",
+            "r.example is in trouble, retrying (2 of 6), next in 1 s: r.example answers 503",
         ),
         (
             HostTroubled("r.example", "silent", 10, 110, side="target"),
             "waiting for the target r.example for 10 s, giving up in 1 min 50 s",
         ),
         (HostTroubled("r.example", "back", 34, 120), "r.example answers again, after 34 s"),
+        (HostTroubled("r.example", "back", 34, 120, side="source"), "source answers again, after 34 s"),
         (
             HostTroubled("r.example", "retrying", 1, 119, wait_s=1.9, until_s=MOMENT_S, error=BUSY, side="source"),
-            "source busy, next request in 2 s: r.example answers 429",
+            "source is busy, next request in 2 s: r.example answers 429",
         ),
         (
             HostTroubled("r.example", "silent", 10, 110, until_s=MOMENT_S),
@@ -343,13 +357,13 @@ REFUSED = Unreachable("looking for the blob: r.example refuses connections")
         ),
         (
             HostTroubled("r.example", "retrying", 3, 117, attempt=2, attempts=6, wait_s=1.9, until_s=MOMENT_S),
-            "r.example unreachable, retrying (2 of 6), next in 2 s",
+            "r.example does not answer, retrying (2 of 6), next in 2 s",
         ),
         (
             HostTroubled(
                 "r.example", "retrying", 3, 117, attempt=2, attempts=6, wait_s=30, until_s=MOMENT_S, error=BUSY
             ),
-            "r.example busy, retrying (2 of 6), next in 30 s (at 15:06:40, as it asks): r.example answers 429",
+            "r.example is busy, retrying (2 of 6), next in 30 s (at 15:06:40, as it asks): r.example answers 429",
         ),
         (
             HostTroubled("r.example", "limited", 0, 120, wait_s=108, until_s=MOMENT_S, allowance=HUB),

@@ -56,7 +56,7 @@ def test_no_line_is_folded_and_each_says_its_target(width: int, height: int) -> 
         assert f"{label}\n  Plan: " in text
         assert f"{label}: [" in text
         assert f"{label[-6:]}: planning" in text
-        assert f"{label[-6:]}: 2 of 17 images failed" in text
+    assert f"{labels(NAMES)[0][-6:]}: 2 of 17 images failed" in text, "while the other goes on"
     assert "stopping" in text
     assert (" of 17 images ·" in text or "of 17 images\r" in text) == (height == 50)
 
