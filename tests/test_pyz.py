@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from hashlib import sha256
@@ -154,6 +155,9 @@ def test_a_bundle_is_served_from_its_volumes(program: Path, run: Run, vendor: Pa
             host = words[words.index("at") + 1].removeprefix("http://").rstrip(",")
             copied = run("mirror", *wanted(host), "--to", f"oci:{tmp_path / 'site'}")
             assert copied.returncode == 0, copied.stderr
+            browser = urllib.request.Request(f"http://{host}/", headers={"Accept": "text/html"})
+            with urllib.request.urlopen(browser) as page:
+                assert b"The bundle release" in page.read()
         finally:
             server.send_signal(signal.SIGINT)
             left = server.stderr.read()  # type: ignore[union-attr]  # asserted above

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -127,6 +128,9 @@ def test_it_serves_the_bundle(tree: Path, shell: Shell) -> None:
             wanted = [f"{host}/shop/{name}:{RELEASE.tag}" for name in RELEASE.images]
             copied = shell("mirror", *wanted, "--to", f"oci:{shell.home}/copy")
             assert copied.code == 0, copied.told
+            browser = urllib.request.Request(f"http://{host}/", headers={"Accept": "text/html"})
+            with urllib.request.urlopen(browser) as page:
+                assert b"The bundle release" in page.read()
         finally:
             server.send_signal(signal.SIGINT)
     assert server.returncode == 0

@@ -91,7 +91,7 @@ def serve(
     """Serve STORE (oci:DIR, or a registry as a read-through) as a registry until Ctrl-C; read-only unless --writable.
 
     STORE can also be the path of a folder, bundle or archive. A bundle is served directly from its volumes; with --key
-    only if the key signed it.
+    only if the key signed it. A browser shows what is served, with the commands that pull it.
 
     \b
       transload serve oci:folder

@@ -98,7 +98,8 @@ def _commands(place: Place, name: Name, kind: str) -> list[Command]:
     note = ""
     if plain and not place.is_local:
         note = f'docker refuses plain HTTP: add "insecure-registries": ["{place.host}"] to /etc/docker/daemon.json'
-    nodes = "each node must be told that this registry has no TLS: transload configure" if plain else ""
+    nodes = ["each node must be told that this registry has no TLS (transload configure)"] if plain else []
+    nodes += ["the pod needs a secret with the login (imagePullSecrets)"] if place.login else []
     user = "--user NAME " if place.login else ""
     return [
         Command("docker", f"docker pull {reference}", note),
@@ -106,10 +107,10 @@ def _commands(place: Place, name: Name, kind: str) -> list[Command]:
         Command(
             "ctr",
             f"ctr images pull {'--plain-http ' if plain else ''}{user}{reference}",
-            "for the images of Kubernetes: ctr --namespace k8s.io images pull …",
+            "Kubernetes looks in a namespace of its own: ctr --namespace k8s.io images pull …",
         ),
         crane,
-        Command("kubectl", f"kubectl run {_pod(name)} --image={reference}", nodes),
+        Command("kubectl", f"kubectl run {_pod(name)} --image={reference}", "; ".join(nodes)),
         Command("YAML", f"image: {reference}"),
     ]
 

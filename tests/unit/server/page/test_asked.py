@@ -148,5 +148,17 @@ def test_a_login_comes_first_where_one_is_needed() -> None:
     ]
 
 
+def test_what_nodes_need_is_said_beside_the_pod() -> None:
+    def note(place: Place) -> str:
+        [form] = forms(place, Name("a", "1"), kind="image")
+        return next(one.note for one in form.commands if one.tool == "kubectl")
+
+    assert note(place("r.example", secure=True)) == ""
+    assert "no TLS" in note(place("r.example"))
+    assert (
+        note(place("r.example", secure=True, login=True)) == "the pod needs a secret with the login (imagePullSecrets)"
+    )
+
+
 def test_a_pod_gets_a_name_that_kubernetes_takes() -> None:
     assert "kubectl run my-app-x --image=" in commands(place("r.example"), Name("a/my.app__x", "1"))["kubectl"]
