@@ -141,13 +141,13 @@ def _telling_pulls(form: str | None) -> Tell | None:
         return None
     from transload.report.pulled import pulls_json, pulls_lines  # few servers log pulls
 
-    lines, paint, short = LineStream(sys.stdout), paint_on(sys.stdout), sys.stdout.isatty()
+    lines, paint = LineStream(sys.stdout), paint_on(sys.stdout)
 
     def tell(pulls: Sequence[Pulled], lost: int) -> None:
         if form == "json":
             lines.write(pulls_json(pulls, lost))
         else:
-            lines.write(paint(line.trimmed) for line in pulls_lines(pulls, lost, short=short))
+            lines.write(paint(line.trimmed) for line in pulls_lines(pulls, lost, lines.width))
 
     return tell
 

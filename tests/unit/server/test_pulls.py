@@ -11,7 +11,7 @@ from transload.limits import PULLS_FOLLOWED
 from transload.memory import MemoryStore
 from transload.oci import Descriptor, Digest, Manifest
 from transload.oci.mediatype import OCI_INDEX, OCI_LAYER_GZIP
-from transload.report.pulled import pulled_line, pulls_json, pulls_lines
+from transload.report.pulled import pulled_lines, pulls_json, pulls_lines
 from transload.server import ServeSettings
 from transload.server.pulls import Body, Client, Pulled, Pulls
 from transload.server.routes import Route
@@ -163,7 +163,8 @@ def test_lines_say_who_pulled_what_and_whether_it_arrived() -> None:
         duration_s=1.25,
         ended="broken-off",
     )
-    line = str(pulled_line(pulled))
+    (line,) = map(str, pulled_lines(pulled))
     assert line.endswith("10.0.0.7 (ann?[2J) pulled team/app:1.0 linux/arm64?: 48 MiB in 3 blobs, broken off")
+    assert all(len(str(folded)) <= 50 for folded in pulled_lines(pulled, 50))
     document = json.loads(next(pulls_json([pulled], 0)))
     assert (document["user"], document["digest"], document["ended"]) == ("ann?[2J", IMAGE.digest, "broken-off")
