@@ -10,19 +10,21 @@ if TYPE_CHECKING:
 _NEWS_S = 2.5
 _LONG_S = 2.0
 _LIMITED_S = 60.0
+_SELDOM_S = 60.0
 
 
 class HostNews:
     """Of retries at a host people see the first, then fewer and fewer; and each wait much longer than those before.
 
     Of waits for a limit on requests they see one a minute. That a host answers again is news only if they have seen
-    its trouble: a line that breaks off each second and goes on would fill the screen.
+    its trouble. A host that fails each second and answers again is told of less and less often: waits are short.
     """
 
     def __init__(self) -> None:
         self._retried: dict[str, tuple[float, float]] = {}
         self._limited_s: dict[str, float] = {}
         self._in_trouble: set[str] = set()
+        self._troubles: dict[str, tuple[int, float]] = {}
 
     def is_for_people(self, event: HostTroubled) -> bool:
         """Whether people should see this event; it counts as seen then."""
@@ -46,10 +48,22 @@ class HostNews:
 
     def _is_new_retry(self, event: HostTroubled) -> bool:
         told_s, longest_s = self._retried.get(event.host, (-_NEWS_S, 0.0))
+        if event.host not in self._in_trouble and event.wait_s <= _LONG_S and not self._is_due(event):
+            return False
         past_s = event.troubled_s - told_s
         longest_s = longest_s if past_s >= 0 else 0.0  # below 0, it is another trouble
         longer = event.wait_s > max(_LONG_S, 1.5 * longest_s)
         if not (longer or past_s < 0 or past_s >= max(_NEWS_S, event.troubled_s / 4)):
             return False
         self._retried[event.host] = event.troubled_s, max(longest_s, event.wait_s)
+        return True
+
+    def _is_due(self, event: HostTroubled) -> bool:
+        """Whether a short trouble comes long enough after the last one that was told."""
+        if event.until_s is None:
+            return True
+        number, last_s = self._troubles.get(event.host, (0, 0.0))
+        if event.until_s < last_s + min(_SELDOM_S, _NEWS_S * 2.0**number):
+            return False
+        self._troubles[event.host] = min(number + 1, 10), event.until_s
         return True

@@ -389,6 +389,17 @@ def test_that_a_host_answers_again_is_told_only_after_its_trouble_was() -> None:
     assert told == [False, True, True, False, False, False, False]
 
 
+def test_a_host_that_fails_each_second_is_told_of_less_and_less_often() -> None:
+    news, told = HostNews(), 0
+    for second in range(240):
+        until_s = MOMENT_S + second
+        told += news.is_for_people(HostTroubled("r.example", "retrying", 0.1, 119, wait_s=0.4, until_s=until_s))
+        told += news.is_for_people(HostTroubled("r.example", "back", 0.5, 120))
+    assert told <= 2 * 8
+    waits = HostTroubled("r.example", "retrying", 0.1, 119, wait_s=8, until_s=MOMENT_S + 241)
+    assert news.is_for_people(waits), "a wait that people feel is told"
+
+
 def test_the_time_of_a_wait_is_that_of_the_place() -> None:
     with in_zone("Asia/Kolkata"):
         told = host_sentence(HostTroubled("r.example", "silent", 10, 110, until_s=MOMENT_S))
