@@ -5,10 +5,12 @@ It never says more than is known, and names no folder: readers of the page are o
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from transload.app.location import Location
+from transload.clock import SYSTEM_CLOCK, Clock
 from transload.errors import VolumeMissing
 from transload.server.about import About, Fact
 from transload.wording import count, first_of, in_words
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from transload.bundle.reading.checking import CheckedPart
     from transload.bundle.reading.reader import BundleStore
 
+LOOKED_S = 5.0
 _NAMED = 5
 _KINDS = {
     "oci": "an OCI image layout, which is a folder",
@@ -26,9 +29,9 @@ _KINDS = {
 
 
 def telling(location: Location, bundle: BundleStore | None, *, writable: bool) -> Callable[[], About]:
-    """What is known of the store at `location`, looked at anew at each call: media come and go."""
+    """What is known of the store at `location`, looked at anew every few seconds: media come and go."""
     if bundle is not None:
-        return lambda: About(title=f"The bundle {bundle.name}", facts=tuple(bundle_facts(bundle)))
+        return _Looking(bundle, SYSTEM_CLOCK)
     facts = (
         Fact("what it is", _KINDS.get(location.kind, "a store of images")),
         Fact("pushes", "are taken" if writable else "are refused: it is read-only"),
@@ -36,10 +39,34 @@ def telling(location: Location, bundle: BundleStore | None, *, writable: bool) -
     return lambda: About(title="Images to pull", facts=facts)
 
 
-def bundle_facts(bundle: BundleStore) -> Iterator[Fact]:
+class _Looking:
+    """Looks at the volumes of a bundle, at most once in `LOOKED_S` seconds: there may be hundreds. Safe for threads."""
+
+    def __init__(self, bundle: BundleStore, clock: Clock) -> None:
+        self._bundle = bundle
+        self._clock = clock
+        self._seen: tuple[float, About] | None = None
+        self._turn = threading.Lock()
+
+    def __call__(self) -> About:
+        with self._turn:
+            now_s = self._clock.monotonic_s()
+            if self._seen is None or now_s - self._seen[0] >= LOOKED_S:
+                self._seen = (now_s, about_bundle(self._bundle))
+            return self._seen[1]
+
+
+def about_bundle(bundle: BundleStore) -> About:
+    """What is known of a bundle now."""
+    lacking = list(bundle.lacking())
+    mended = len(lacking) <= _spare(bundle)
+    lost = frozenset() if mended else frozenset(name for part in lacking for name in part.images)
+    return About(title=f"The bundle {bundle.name}", facts=tuple(_facts(bundle, lacking)), incomplete=lost)
+
+
+def _facts(bundle: BundleStore, lacking: list[CheckedPart]) -> Iterator[Fact]:
     """The facts of a bundle, those first that decide whether it can be used."""
     yield _signer(bundle)
-    lacking = list(bundle.lacking())
     yield from _completeness(bundle, lacking)
     ledger = bundle.ledger
     here = sum(not entry.image.present for entry in ledger.images)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from transload.oci import Name
 from transload.values import field, frozen
 
 Tone = Literal["good", "warn", "bad", "plain"]
@@ -26,10 +27,14 @@ class Fact:
 
 @frozen(kw_only=True)
 class About:
-    """What is served: `title` is one sentence, `facts` are what else is known."""
+    """What is served: `title` is one sentence, `facts` are what else is known.
+
+    `incomplete` are the images of which something is known to be missing, by the names that the store gives them.
+    """
 
     title: str = "This is a registry, served by transload."
     facts: tuple[Fact, ...] = ()
+    incomplete: frozenset[Name] = field(default=frozenset(), repr=False)
 
     @property
     def tone(self) -> Tone:

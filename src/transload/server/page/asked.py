@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from transload.errors import ManifestUnknown, RepositoryUnknown, TransloadError
 from transload.oci import Name
-from transload.oci.reference import check_repository
+from transload.oci.reference import check_repository, named_registry
 from transload.values import frozen
 
 Kind = Literal["repositories", "repository", "image", "document"]
@@ -101,6 +101,19 @@ def address_of(kind: Kind, name: Name) -> str:
     ('/repository/team/app', '/image/team/app:1.0')
     """
     return f"/{kind}/{quote(str(name), safe='/:@')}"
+
+
+def image_address(text: str) -> str | None:
+    """The page of the image whose reference a reader wrote or pasted; None for what names none.
+
+    >>> image_address("registry.local:5000/team/app:1.0"), image_address("team/app"), image_address("a b:1")
+    ('/image/team/app:1.0', None, None)
+    """
+    try:
+        name = Name.parse(named_registry(text)[1])
+    except TransloadError:
+        return None
+    return address_of("image", name) if name.repository and (name.tag or name.digest) else None
 
 
 def repository_address(text: str) -> str | None:

@@ -60,6 +60,7 @@ class ImageRow:
     digest: Digest | None = None
     known: Known | None = None
     companion: bool = False
+    incomplete: bool = False
     trouble: str = ""
 
 
@@ -107,7 +108,7 @@ class Pages:
             rows=rows,
             list=found,
             trouble=trouble,
-            guess=asked.repository_address(wish.words) if trouble else None,
+            guess=asked.image_address(wish.words) or (asked.repository_address(wish.words) if trouble else None),
             bare=list(self._bare(bare[:_BARE])),
             bare_count=len(bare),
             address=asked.address_of,
@@ -143,7 +144,8 @@ class Pages:
         names.sort(key=lambda name: is_companion(name.tag))
         names += self._untagged(repository)
         found = listing(names, wish, _ROWS, lambda name: (name.tag or "", name.digest or ""))
-        rows = [self._row(name) for name in found.rows]
+        incomplete = self._about().incomplete
+        rows = [evolve(self._row(name), incomplete=name in incomplete) for name in found.rows]
         return self._made(
             "repository.html", title=repository, place=place, repository=repository, rows=rows, list=found
         )
@@ -176,6 +178,7 @@ class Pages:
             title=str(name),
             place=place,
             image=image,
+            incomplete=name in self._about().incomplete,
             repository=name.repository,
             forms=pulling.forms(place, image.name, kind=image.kind),
             login=pulling.login(place),

@@ -6,6 +6,8 @@ import importlib.util
 import json
 import logging
 import re
+import subprocess
+import sys
 from base64 import b64encode
 from collections.abc import Iterator
 from html import unescape
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.bundle.packing import pack
 from tests.unit.server.asking import Answer, ask
 from tests.unit.server.page.content import (
     ATTACK,
@@ -28,12 +31,19 @@ from tests.unit.server.page.content import (
     spdx,
     statement,
 )
+from transload.app.location import Location
+from transload.app.serving import telling
+from transload.bundle import BundleStore
+from transload.clock import SYSTEM_CLOCK
 from transload.gathers import Put
 from transload.layout import LayoutStore
 from transload.memory import MemoryStore
 from transload.oci import Manifest, Name, Platform
 from transload.oci.cosign import signing_tags
 from transload.server import Served, ServeSettings, serve
+from transload.server.backend import Backend
+from transload.server.page.pages import Pages
+from transload.server.page.pulling import Place
 from transload.testing.faults import FaultyStore
 from transload.testing.images import AMD64, ARM64, Built, fill, index, multi_platform, signature
 
@@ -299,6 +309,40 @@ def test_repositories_are_searched_and_paged(served: Served, store: MemoryStore)
     assert "121 repositories, 1 to 50 shown" in shown(served, "/")
     assert "team/app" in shown(served, "/?page=3")
     assert "10 of 121 repositories found" in shown(served, "/?q=APP-01")
+
+
+def test_a_reference_that_is_searched_for_opens_its_image(served: Served) -> None:
+    found = links(get(served, "/?q=registry.local:5000/team/app:1.0"))
+    assert "/image/team/app:1.0" in found
+    assert not [one for one in links(get(served, "/?q=javascript:alert(1)")) if "alert" in one]
+
+
+def test_an_image_of_which_a_volume_is_missing_is_called_incomplete(tmp_path: Path) -> None:
+    pack(tmp_path / "november", {Name("team/app", "1"): app("a", (300_000,)), Name("team/app", "2"): BUILT}, 100_000)
+    whole = BundleStore(tmp_path / "november")
+    (tmp_path / whole.file_name(2)).unlink()
+    store = BundleStore(tmp_path / "november")
+    service = telling(Location("bundle", str(tmp_path / "november")), store, writable=False)
+    lost = {str(name) for name in service().incomplete}
+    assert lost == {"team/app:1"}
+    pages = Pages(Backend(store), service, SYSTEM_CLOCK)
+    place = Place.of("r.example", "", secure=True)
+    listed = pages.page("/repository/team/app", {}, place).text
+    assert listed.count(">incomplete</span>") == 1
+    assert "pulling it will fail" in pages.page("/image/team/app:1", {}, place).text
+    assert "pulling it will fail" not in pages.page("/image/team/app:2", {}, place).text
+
+
+def test_jinja2_is_loaded_with_the_first_page(served: Served) -> None:
+    program = (
+        "import sys, urllib.request as r; from transload import MemoryStore; from transload.server import serve\n"
+        "with serve(MemoryStore()) as s:\n"
+        "    r.urlopen(s.url + '/v2/').read(); before = 'jinja2' in sys.modules\n"
+        "    r.urlopen(r.Request(s.url, headers={'Accept': 'text/html'})).read()\n"
+        "print(before, 'jinja2' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout == "False True\n"
 
 
 def test_nothing_of_an_image_reaches_a_page_unescaped(store: MemoryStore, served: Served) -> None:
