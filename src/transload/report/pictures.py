@@ -15,10 +15,10 @@ from transload.values import evolve, frozen
 
 ROWS = 20
 """Images that have a bar of their own."""
-NAMED_LANES = 40
-"""With more images, a timeline has no names, and several images share a lane."""
+NAMED_SPANS = 40
+"""With more images, a timeline says how many were done when, and names none."""
 WHOLE = 1000
-_LANES = 60
+_COLUMNS = 200
 _STAIRS = 80
 _FEWEST = 4
 _TICKS = (1, 2, 2.5, 5, 10)
@@ -226,12 +226,13 @@ class Span:
 
 @frozen(kw_only=True)
 class Timeline:
-    """When each image was copied. Each lane has one image with its name, or without names as many as fit."""
+    """When images were copied. Few have a span each; of many there are lines: how many had begun, and were done."""
 
     end_s: float
-    named: bool
-    lanes: tuple[tuple[Span, ...], ...]
-    more: int
+    images: int
+    spans: tuple[Span, ...] = ()
+    begun: str = ""
+    done: str = ""
 
     @property
     def times(self) -> tuple[float, ...]:
@@ -249,9 +250,16 @@ def timeline(images: Sequence[ImageResult], insight: Insight) -> Timeline | None
     end_s = max((began_s + duration_s for began_s, duration_s, _ in known), default=0.0)
     if not end_s:
         return None
+    if len(known) > NAMED_SPANS:
+        return Timeline(
+            end_s=end_s,
+            images=len(known),
+            begun=_counted((began_s for began_s, _, _ in known), len(known), end_s),
+            done=_counted((began_s + duration_s for began_s, duration_s, _ in known), len(known), end_s),
+        )
     names = short_names([image.name for image in images])
     known.sort(key=lambda span: (span[0], span[1], span[2].name))
-    spans = [
+    spans = tuple(
         Span(
             name=names[image.name],
             image=image,
@@ -261,26 +269,18 @@ def timeline(images: Sequence[ImageResult], insight: Insight) -> Timeline | None
             width=_width(duration_s, end_s),
         )
         for began_s, duration_s, image in known
-    ]
-    if len(spans) <= NAMED_LANES:
-        return Timeline(end_s=end_s, named=True, lanes=tuple((span,) for span in spans), more=0)
-    lanes, more = _packed(spans)
-    return Timeline(end_s=end_s, named=False, lanes=lanes, more=more)
+    )
+    return Timeline(end_s=end_s, images=len(known), spans=spans)
 
 
-def _packed(spans: Iterable[Span]) -> tuple[tuple[tuple[Span, ...], ...], int]:
-    """The spans in as few lanes as are needed, and how many found no place in them."""
-    lanes: list[list[Span]] = []
-    more = 0
-    for span in spans:
-        lane = next((lane for lane in lanes if lane[-1].left + lane[-1].width <= span.left), None)
-        if lane is not None:
-            lane.append(span)
-        elif len(lanes) < _LANES:
-            lanes.append([span])
-        else:
-            more += 1
-    return tuple(map(tuple, lanes)), more
+def _counted(moments: Iterable[float], most: int, end_s: float) -> str:
+    """The points of a line that says how many of these moments had come."""
+    counted = Counter(min(_COLUMNS, int(moment / end_s * _COLUMNS)) for moment in moments)
+    number, points = 0, ["0,1000"]
+    for column in range(_COLUMNS + 1):
+        number += counted[column]
+        points.append(f"{WHOLE * column / _COLUMNS:g},{round(WHOLE - WHOLE * number / most, 1):g}")
+    return " ".join(points)
 
 
 def _width(part: float, whole: float) -> float:

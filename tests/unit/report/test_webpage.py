@@ -16,6 +16,7 @@ from tests.unit.report.test_restoring import full
 from transload.errors import AccessDenied, GateRefused, PartMissing
 from transload.events import RunPaused, RunResumed
 from transload.planning.plan import Share
+from transload.report.pictures import Timeline, pictures
 from transload.report.problem import Problem
 from transload.report.reportfile import check_report_path, write_reports
 from transload.report.restoring import restored
@@ -185,6 +186,20 @@ def test_two_thousand_images_are_less_than_three_mebibytes() -> None:
     page = to_html(result)
     assert len(page.encode()) < 3 << 20
     assert page.count("<tr>") > 2000
+    assert "When images were copied" in page
+    assert 'points="0,1000 0,0 ' in page  # in this run all began at once
+
+
+def test_of_many_images_a_line_says_how_many_were_done_when() -> None:
+    assert result_timeline(41).done.split()[-1] == "1000,0"
+    assert not result_timeline(41).spans
+    assert len(result_timeline(40).spans) == 40
+
+
+def result_timeline(images: int) -> Timeline:
+    found = pictures(many(images)).timeline
+    assert found is not None
+    return found
 
 
 def test_a_report_is_written_by_its_suffix(tmp_path: Path) -> None:
