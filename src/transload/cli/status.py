@@ -25,6 +25,7 @@ from transload.report.styled import Styled, folded
 from transload.report.texts import count, duration, one_line, rate, size_of, time_left
 
 _LOOK_S = 1.0
+_STOPPED = 10  # the newest of them are shown to people
 _STALE_S = 15.0
 _COPYING = frozenset({"mirror", "apply", "pack", "push"})
 
@@ -98,8 +99,13 @@ def _fitting(lines: list[Styled], rows: int) -> list[Styled]:
 
 def _lines(found: Status, width: int | None, *, short: bool = False) -> list[Styled]:
     lines = [_sum(found)]
-    for run in () if short else found.runs:
+    shown = found.runs[: len(found.going_on) + _STOPPED]
+    for run in () if short else shown:
         lines += [Styled(), *_run_lines(run, width)]
+    left = len(found.runs) - len(shown)
+    if left and not short:
+        sentence = f"{left:,} more stopped before these; --output json has all, transload clean removes old ones"
+        lines += [Styled(), *folded("", sentence, width)]
     return lines
 
 

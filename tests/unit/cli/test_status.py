@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pexpect
 import pytest
 from attrs import frozen
 
@@ -226,6 +227,17 @@ def test_a_state_folder_that_cannot_be_used(
     assert err.startswith("warning: a-file")
 
 
+def test_people_see_the_newest_that_were_stopped(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(13):
+        killed(desk, f"{LINE}{number}")
+    code, out, _ = told(capsys)
+    assert (code, out.count("to go on: ")) == (0, 10)
+    assert out.startswith("no run goes on, 13 stopped\n")
+    assert out.endswith("\n3 more stopped before these; --output json has all, transload clean removes old ones\n")
+    assert told(capsys, "--quiet")[1] == "no run goes on, 13 stopped\n"
+    assert len(json.loads(told(capsys, "--output", "json")[1].splitlines()[-1])["runs"]) == 13
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -313,3 +325,21 @@ def test_watching_ends_with_the_last_run(desk: Desk) -> None:
             assert process.wait(30) == 0
             assert json.loads([*lines][-1])["going_on"] == 0
             assert watching.wait(30) == 0
+
+
+@pytest.mark.parametrize("terminal", ["xterm", "dumb"])
+def test_watching_on_a_terminal(desk: Desk, terminal: str) -> None:
+    with started(*desk.words) as process:
+        until(lambda: status().going_on)
+        words = ["-m", "transload", "status", "--watch"]
+        environment = {**os.environ, "TERM": terminal, "NO_COLOR": "1"}
+        shown = pexpect.spawn(sys.executable, words, env=environment, encoding="utf-8", dimensions=(24, 60))
+        if terminal != "dumb":
+            shown.expect_exact("1 run going on", timeout=30)
+        desk.gate.set()
+        assert process.wait(30) == 0
+        shown.expect_exact("no run goes on, and none was stopped", timeout=30)
+        shown.expect(pexpect.EOF, timeout=30)
+        shown.close()
+        assert shown.exitstatus == 0
+        assert "\x1b[?25h" in (shown.before or "") or terminal == "dumb"  # the cursor is shown again
