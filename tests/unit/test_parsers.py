@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from tests.unit.archive.writer import Saved, layout_files, saved_files, write_tar
 from tests.unit.bundle.packing import contents_of
 from tests.unit.discovery.charts.shapes import packed
+from tests.unit.report.replay import RELEASE
 from tests.unit.report.sample import recorded
 from transload.app.baseline import inventory_of
 from transload.app.receipts import read_receipt
@@ -66,6 +67,7 @@ from transload.registry.referrers import _entries, index_with
 from transload.registry.translate import complaints
 from transload.report.restoring import restored
 from transload.report.transferrecord import PREDICATE_TYPE, receipt_of
+from transload.report.webpage import to_html
 from transload.server.page.asked import page_at, wants_html
 from transload.server.page.config import settings_of as page_settings
 from transload.server.page.parts import inside
@@ -268,7 +270,7 @@ RECEIPT = encoded(
     ),
     None,
 )
-REPORT = json.dumps(recorded().to_json()).encode()
+REPORT = json.dumps(recorded(RELEASE[:3]).to_json()).encode()
 
 PARSERS = [
     Parser("oci/manifest.py", lambda raw, _: Manifest.parse(raw), BUILT.manifest.raw),
@@ -299,7 +301,7 @@ PARSERS = [
         lambda raw, _: parse_public_key(raw),
         b"ssh-ed25519 " + b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes(32)),
     ),
-    Parser("report/restoring.py", lambda raw, _: restored(raw, "run.json").to_json(), REPORT),
+    Parser("report/restoring.py", lambda raw, _: to_html(restored(raw, "run.json")), REPORT),
     Parser(
         "planning/planfile.py",
         lambda raw, _: load_plan(raw),

@@ -30,7 +30,8 @@ _STANDINGS: tuple[Standing, ...] = ("first", "newer", "same", "older", "unknown"
 _OUTPUTS: tuple[GateFormat, ...] = ("sarif", "cyclonedx", "spdx", "json", "text")
 _LONGEST_S = 1e9  # thirty years
 _ROUNDING_S = 0.001
-_TIME_LENGTH, _FIRST_YEAR = 40, 1970
+_SHORTEST_S = 0.001
+_TIME_LENGTH, _YEARS = 40, range(1970, 9000)  # a run that ends after the year 9999 has no date
 
 
 def restored(raw: bytes, name: str) -> Result | Results:
@@ -242,8 +243,8 @@ def _record(found: Value) -> FoundRecord:
 
 def _course(course: Value) -> RunCourse:
     step = course.get("step_s")
-    if _seconds(step) <= 0:
-        raise step.wrong("a number of seconds above 0")
+    if _seconds(step) < _SHORTEST_S:
+        raise step.wrong(f"a number of seconds, at least {_SHORTEST_S}")
     return RunCourse(
         step_s=_seconds(step),
         source=_amounts(course, "source"),
@@ -316,6 +317,6 @@ def _time(value: Value) -> datetime:
         moment = datetime.fromisoformat(value.text()[:_TIME_LENGTH])
     except ValueError:
         raise value.wrong("a time such as 2025-06-15T15:06:40Z") from None
-    if moment.tzinfo is None or not moment.year >= _FIRST_YEAR:
+    if moment.tzinfo is None or moment.year not in _YEARS:
         raise value.wrong("a time such as 2025-06-15T15:06:40Z")
     return moment
