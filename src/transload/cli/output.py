@@ -276,7 +276,7 @@ class Output:
         elif shares:
             from transload.report.several import read_once_lines
 
-            show_result(read_once_lines(once, shares))
+            show_result(read_once_lines(once, shares, width_of(sys.stdout)))
 
     def totals(
         self,

@@ -21,6 +21,7 @@ from transload.cli.output import OutputFormat
 from transload.cli.session import open_session
 from transload.clock import SYSTEM_CLOCK
 from transload.errors import DocumentInvalid
+from transload.report.styled import folded
 from transload.report.texts import count, size
 
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ def _day(_: click.Context, __: click.Parameter, text: str | None) -> date | None
         return date.fromisoformat(text) if text else None
     except ValueError as error:
         raise click.BadParameter("write a day or an age: 2026-01-31, 90d") from error
+
+
+_NOT_YET = "nothing was deleted yet; to do it, add --yes"
 
 
 @click.command(cls=Command)
@@ -174,10 +178,10 @@ def prune(
         if not session.output.document("prune", **result.to_json()):
             if result.applied and not result.plan.is_empty:
                 show_result(left_lines(result.stayed, width))
-                show_result([_done(result)])
-            elif not result.plan.is_empty:
-                show_result(["nothing was deleted; with --yes it is"])
+                show_result(folded("", _done(result), width))
             say_notes(() if quiet else result.notes)
+            if not result.applied and not result.plan.is_empty:
+                show_result(folded("", _NOT_YET, width))
         if result.ended_by is not None:
             raise result.ended_by
         return result.exit_code
@@ -187,7 +191,7 @@ def _conclusion(result: PruneResult, run_id: str) -> Conclusion:
     """What figures and notifications say of it."""
     from transload.report.conclusion import Conclusion  # few runs have them
 
-    summary = _done(result) if result.applied else "nothing was deleted; with --yes it is"
+    summary = _done(result) if result.applied else _NOT_YET
     return Conclusion(
         exit_code=result.exit_code,
         summary="nothing to delete" if result.plan.is_empty else summary,

@@ -30,7 +30,11 @@ def plan_lines(plan: PrunePlan, width: int | None = None) -> list[Styled]:
         for repository, error in plan.unread.items()
         for line in folded(f"not read: {repository or plan.target}: ", f"{error}; nothing of it goes", width, "warn")
     ]
-    return [*lines, *unread, *left_lines(plan.left, width), Styled.of((total(plan), "strong"))]
+    return [*lines, *unread, *left_lines(plan.left, width), *_sum(plan, width)]
+
+
+def _sum(plan: PrunePlan, width: int | None) -> list[Styled]:
+    return [Styled.of((str(line), "strong")) for line in folded("", total(plan), width)]
 
 
 def total(plan: PrunePlan) -> str:
@@ -66,7 +70,7 @@ def _group(
     folder = shared_folder(repositories)
     where = ", ".join(path.removeprefix(folder) for path in repositories)
     return [
-        Styled.of((tag, "strong"), f"  {frees}; {why}"),
+        *folded(f"{tag}  ", f"{frees}; {why}", width, "strong"),
         *folded(f"  in {folder}: " if folder else "  in ", where, width),
     ]
 

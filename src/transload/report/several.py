@@ -102,7 +102,7 @@ def _verdict(results: Results) -> Styled:
     return Styled.of((f"{complete} of {everything} targets are complete", "good" if complete == everything else "bad"))
 
 
-def read_once_lines(once: Share, shares: Sequence[Share]) -> list[Styled]:
+def read_once_lines(once: Share, shares: Sequence[Share], width: int | None = None) -> list[Styled]:
     """What plans for several targets come to: what is read once, and what is written.
 
     >>> from transload.planning.plan import Share
@@ -112,7 +112,7 @@ def read_once_lines(once: Share, shares: Sequence[Share]) -> list[Styled]:
     blobs, written = sum(share.blobs for share in shares), sum(share.bytes for share in shares)
     read = f"{count(once.blobs, 'blob')} ({size(once.bytes)}) {'is' if once.blobs == 1 else 'are'} read once"
     wrote = f"{count(blobs, 'blob')} ({size(written)}) {'is' if blobs == 1 else 'are'} written"
-    return [Styled.of(f"together: {read}, {wrote}")]
+    return folded("together: ", f"{read}, {wrote}", width)
 
 
 def indented(lines: Iterable[Styled]) -> list[Styled]:

@@ -129,7 +129,7 @@ def test_without_yes_nothing_is_deleted(folder: Path, capsys: pytest.CaptureFixt
     assert code == 0
     assert "in mirror/: controller, controller-db, database, many" in text
     assert "12 names in 5 repositories and" in text
-    assert "nothing was deleted; with --yes it is" in text
+    assert "nothing was deleted yet; to do it, add --yes" in text
     assert sorted(path for path in folder.rglob("*")) == before
 
 
