@@ -287,7 +287,7 @@ RECEIPT_VALUES = 1_400_000
 """Values in it: those of an inventory, and of such a record."""
 
 REPORT_BYTES = 64 << 20
-"""A JSON report that `report` reads: 20,000 images with ten layers each, or fewer to several targets."""
+"""A JSON report that `report` and `configure` read: 20,000 images with ten layers each, or fewer to several targets."""
 
 REPORT_VALUES = 2_000_000
 """Values in it: an image has some 60, a layer three."""

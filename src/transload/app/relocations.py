@@ -17,7 +17,7 @@ from transload.documents.value import Value
 from transload.errors import LocalError, ReferenceInvalid, SelectionEmpty, TargetConflict, UsageError
 from transload.files import expanded, local_errors, read_file
 from transload.inventory.file import load_inventory
-from transload.limits import INVENTORY_BYTES, INVENTORY_VALUES
+from transload.limits import REPORT_BYTES, REPORT_VALUES
 from transload.oci import Digest, Name, Reference
 from transload.oci.cosign import subject_of
 from transload.oci.reference import check_registry
@@ -97,8 +97,8 @@ def _is_record(word: str) -> bool:
 
 def _document(path: Path) -> Value:
     with local_errors("reading", path):
-        raw = read_file(path, INVENTORY_BYTES)
-    limit, values = INVENTORY_BYTES, INVENTORY_VALUES
+        raw = read_file(path, REPORT_BYTES + 1)
+    limit, values = REPORT_BYTES, REPORT_VALUES  # those of a report: no other of these files is larger
     return Value.from_json(raw, path.name, limit=limit, values=values, hint=_HINT, is_file=True)
 
 
