@@ -295,7 +295,7 @@ def test_every_line_of_json_parses_and_the_last_one_tells_all(
     [
         (("mirror", "--output", "json"), "setting-missing"),
         (("mirror", "nothing", "--to", "127.0.0.1:1/x", "--output", "json"), "catalog-unknown"),
-        (("mirror", "arcdata", "--to", "127.0.0.1:1/x", "--report", "r.html", "--output", "json"), "usage"),
+        (("mirror", "arcdata", "--to", "127.0.0.1:1/x", "--report", "r.txt", "--output", "json"), "usage"),
         (
             ("plan", "arcdata", "--source-registry", "127.0.0.1:1", "--to", "127.0.0.1:1", "--output", "json"),
             "unreachable",
