@@ -91,10 +91,13 @@ def _shared(results: Results, width: int | None) -> Iterator[Styled]:
     """The traffic with sources, once: they are read for all targets together."""
     hosts: dict[str, HostTotals] = {}
     for host in (host for result in results.results for host in result.traffic if host.side != "target"):
-        if host.host not in hosts or hosts[host.host].requests < host.requests:  # counted when a target had ended
-            hosts[host.host] = host
+        hosts[host.host] = max(host, hosts.get(host.host, host), key=_so_far)  # counted when a target had ended
     for number, host in enumerate(hosts[name] for name in sorted(hosts)):
         yield from folded("                   " if number else "  for all of them: ", traffic_of(host), width, "faint")
+
+
+def _so_far(host: HostTotals) -> tuple[int, int]:
+    return host.requests, host.bytes_received + host.bytes_sent
 
 
 def _verdict(results: Results) -> Styled:
