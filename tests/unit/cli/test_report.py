@@ -11,6 +11,7 @@ import pytest
 
 from transload.cli.main import main
 from transload.layout import LayoutStore
+from transload.testing.images import AMD64, ARM64, fill, image, index
 from transload.testing.releases import fill_release, release
 
 RELEASE = release(images=4, size=400_000)
@@ -52,6 +53,17 @@ def test_the_page_has_what_the_transfer_record_says(desk: Path) -> None:
     assert "no: anybody can have written it" in page
     assert main(["report", "run.json", "-o", "again.html"]) == 0
     assert "by Ann &lt;b&gt;Lee&lt;/b&gt;" in Path("again.html").read_text(encoding="utf-8")
+
+
+def test_platforms_are_those_that_are_copied(desk: Path) -> None:
+    store = LayoutStore("vendor")
+    fill(store, index([(image("one"), AMD64), (image("two", platform=ARM64), ARM64)]), "shop/both", "v1")
+    for platforms, words in ((["linux/amd64", "linux/arm64/v8"], ()), (["linux/amd64"], ("--platform", "linux/amd64"))):
+        to = f"oci:site{len(platforms)}"
+        assert mirrored("shop/both:v1", "--to", to, "--report", "run.html", "--report", "run.json", *words) == 0
+        (found,) = json.loads(Path("run.json").read_bytes())["images"]
+        assert found["platforms"] == platforms
+        assert ", ".join(platforms) in Path("run.html").read_text(encoding="utf-8")
 
 
 def test_a_run_without_a_report_records_nothing(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -88,6 +88,13 @@ def test_what_is_said_of_many_images_is_said_once() -> None:
     assert all(image.name in failures for image in images)
 
 
+def test_a_problem_with_what_gates_said_is_no_success() -> None:
+    result = evolve(recorded(), images=recorded().images[:3], attestations=full().attestations)
+    text = Reader(to_html(result)).text
+    assert "complete, with a problem All 3 images are at" in text
+    assert "a is not signed (policy-refused)" in text
+
+
 def test_the_pictures_say_what_sharing_saves() -> None:
     text = Reader(to_html(recorded())).text
     assert "13 images with 21 layers: 1.5 GiB, each counted once." in text
