@@ -83,7 +83,7 @@ class Terminal:
         )
         words = ["env", "-i", *given, "bash", "--norc", "-c", line]
         size = ["-x", str(COLUMNS), "-y", str(self._rows)]
-        self._tmux("new-session", "-d", "-s", self._session, *size, shlex.join(words))
+        self._begin("new-session", "-d", "-s", self._session, *size, shlex.join(words))
         self._tmux("set-option", "-t", self._session, "status", "off")
         self._tmux("resize-window", "-t", self._session, *size)
         try:
@@ -120,6 +120,15 @@ class Terminal:
     def text(self) -> str:
         """The same without colours."""
         return self._tmux("capture-pane", "-p", "-t", self._session)
+
+    def _begin(self, *words: str) -> None:
+        """Start a session. The server of the one before may just be ending, and then takes no other."""
+        for _ in range(50):
+            with contextlib.suppress(subprocess.CalledProcessError):
+                self._tmux(*words)
+                return
+            time.sleep(0.1)
+        raise AssertionError("tmux starts no session")
 
     def _tmux(self, *words: str) -> str:
         done = subprocess.run([*self._server, *words], capture_output=True, text=True, check=True)
