@@ -1,7 +1,7 @@
 """Makes the pictures of the documentation, in docs/pictures: `make pictures`.
 
-The program runs for real, on releases that are generated. A picture stays as it is if only times, rates and what moves at
-a moment would differ; delete it to have it made anew. Those of the report change with each run.
+The program runs for real, on releases that are generated. A picture stays as it is if only times, rates and what moves
+at a moment would differ; delete it to have it made anew. Those of the report change with each run.
 """
 
 from __future__ import annotations
