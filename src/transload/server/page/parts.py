@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from transload.expressions import late
 from transload.limits import PAGE_COMPONENTS, PAGE_DOCUMENT_BYTES, PAGE_DOCUMENT_VALUES
 from transload.server.page.reading import NotShown
 from transload.strictjson import NotJson, read_json
@@ -21,6 +22,11 @@ _SHOWN_LENGTH = 64 << 10
 _LETTERS = 200
 _LINE_LETTERS = 1000
 _WRAPPED = 4  # a Sigstore bundle holds an envelope, which holds a statement, which holds a bill
+# The lines of SPDX as text that are read. They are found one by one: a list of all lines could take a gigabyte.
+_TAGGED = late(
+    r"(?m)^(SPDXVersion|DocumentName|Created|PackageName|PackageVersion|PackageLicenseConcluded"
+    r"|PackageLicenseDeclared|ExternalRef):(.*)$"
+)
 _WITHOUT = {"NOASSERTION", "NONE", ""}
 
 
@@ -182,30 +188,36 @@ def _is_tag_value(raw: bytes) -> bool:
 
 def _tag_value(raw: bytes) -> Inside:
     try:
-        lines = raw.decode("utf-8").split("\n")
+        text = raw.decode("utf-8")
     except UnicodeDecodeError:
         raise NotShown("it is not UTF-8") from None
-    pairs = [(tag, value.strip()) for tag, colon, value in (line.partition(":") for line in lines) if colon]
-    head = dict(reversed(pairs[:_LETTERS]))
-    form = _text(head.get("SPDXVersion")).replace("-", " ", 1)
-    return _bill(form, "", _text(head.get("DocumentName")), _text(head.get("Created")), _tagged(pairs))
+    head: dict[str, str] = {}
+    for line in _TAGGED.finditer(text):
+        if line[1] == "PackageName":
+            break
+        head.setdefault(line[1], _text(line[2].strip()))
+    form = head.get("SPDXVersion", "").replace("-", " ", 1)
+    return _bill(form, "", head.get("DocumentName", ""), head.get("Created", ""), _tagged(text))
 
 
-def _tagged(pairs: list[tuple[str, str]]) -> Iterator[Component]:
-    package: dict[str, str] | None = None
-    for tag, value in [*pairs, ("PackageName", "")]:
+def _tagged(text: str) -> Iterator[Component]:
+    package: dict[str, str] = {}
+    for line in _TAGGED.finditer(text):
+        tag, value = line[1], line[2][:_LINE_LETTERS].strip()
         if tag == "PackageName":
-            if package is not None:
-                yield Component(**{key: _text(text) for key, text in package.items()})
-            package = {"name": value}
-        elif package is None:
+            if package:
+                yield Component(**package)
+            package = {"name": _text(value)}
+        elif not package:
             continue
         elif tag == "PackageVersion":
-            package["version"] = value
+            package["version"] = _text(value)
         elif tag in {"PackageLicenseConcluded", "PackageLicenseDeclared"} and value not in _WITHOUT:
-            package.setdefault("licence", value)
+            package.setdefault("licence", _text(value))
         elif tag == "ExternalRef" and " purl " in value:
-            package.setdefault("purl", value.rpartition(" ")[2])
+            package.setdefault("purl", _text(value.rpartition(" ")[2]))
+    if package:
+        yield Component(**package)
 
 
 # --- CycloneDX

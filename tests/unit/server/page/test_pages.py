@@ -6,6 +6,7 @@ import importlib.util
 import json
 import logging
 import re
+import ssl
 import subprocess
 import sys
 from base64 import b64encode
@@ -14,6 +15,7 @@ from html import unescape
 from pathlib import Path
 
 import pytest
+import trustme
 
 from tests.unit.bundle.packing import pack
 from tests.unit.server.asking import Answer, ask
@@ -226,6 +228,16 @@ def test_the_host_under_which_it_was_opened_is_in_the_commands(served: Served) -
         page = get(served, "/image/team/app:1.0", Host=hostile)
         assert f"docker pull {served.host_port}/team/app:1.0" in text(page)
         assert hostile not in page.body.decode()
+
+
+def test_over_tls_no_flag_for_plain_http_is_there(store: MemoryStore, tmp_path: Path) -> None:
+    authority, pem, context = trustme.CA(), tmp_path / "server.pem", ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(pem))
+    authority.configure_trust(context)
+    with serve(store, ServeSettings(tls_certificate=pem)) as served:
+        answer = ask(served, "GET", "/image/team/app:1.0", headers=HTML, tls=context)
+        assert f"podman pull {served.host_port}/team/app:1.0" in text(answer)
+        assert "--insecure" not in text(answer)
 
 
 def test_what_belongs_to_an_image_is_listed(store: MemoryStore, served: Served) -> None:

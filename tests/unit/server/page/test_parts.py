@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import pytest
 
@@ -136,3 +137,19 @@ def test_deep_nesting_of_components_is_no_recursion() -> None:
     for _ in range(25):
         tree = {"name": "x", "components": [tree]}
     assert inside(encoded({"bomFormat": "CycloneDX", "components": [tree]})).total == 26
+
+
+@pytest.mark.parametrize(
+    "line", [b":\n", b"\n", b"a:\n", b"PackageName:\n", b"PackageName: x\nExternalRef: a purl b\n"]
+)
+def test_lines_of_a_text_take_little_memory(line: bytes) -> None:
+    """A list of all lines took a gigabyte."""
+    raw = b"SPDXVersion: SPDX-2.3\n" + line * ((2 << 20) // len(line))
+    tracemalloc.start()
+    try:
+        read = inside(raw)
+        assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    finally:
+        tracemalloc.stop()
+    assert read.components is not None
+    assert len(read.components) <= PAGE_COMPONENTS
