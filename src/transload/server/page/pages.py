@@ -142,21 +142,13 @@ class Pages:
         names = [Name(repository, tag) for tag in self._names.tags(repository)]
         names.sort(key=lambda name: by_number(name.tag or ""), reverse=True)
         names.sort(key=lambda name: is_companion(name.tag))
-        names += self._untagged(repository)
+        names += self._names.untagged(repository)
         found = listing(names, wish, _ROWS, lambda name: (name.tag or "", name.digest or ""))
         incomplete = self._about().incomplete
         rows = [evolve(self._row(name), incomplete=name in incomplete) for name in found.rows]
         return self._made(
             "repository.html", title=repository, place=place, repository=repository, rows=rows, list=found
         )
-
-    def _untagged(self, repository: str) -> Iterator[Name]:
-        lists = getattr(self._backend.store, "lists", None)
-        for name in lists.untagged() if lists is not None else ():
-            if not name.repository:  # from here on there are only those without a repository, which cost more
-                break
-            if name.repository == repository:
-                yield name
 
     def _row(self, name: Name) -> ImageRow:
         address, store = asked.address_of("image", name), self._backend.store

@@ -290,6 +290,17 @@ def test_an_image_without_a_repository_has_a_page_and_is_pulled_as_it_says(tmp_p
         assert ask(served, "GET", f"/v2/image/manifests/{BUILT.digest}").status == 200
 
 
+def test_an_image_without_a_tag_is_listed_by_its_digest(tmp_path: Path) -> None:
+    store = LayoutStore(tmp_path / "site", create=True)
+    fill(store, BUILT, "team/app")
+    fill(store, app("tagged"), "team/app", "1")
+    fill(store, app("bare"), "")
+    with serve(store) as served:
+        found = [one for one in links(get(served, "/repository/team/app")) if one.startswith("/image/")]
+        assert found == ["/image/team/app:1", f"/image/team/app@{BUILT.digest}"]
+        assert "no tag" in shown(served, "/repository/team/app")
+
+
 def test_attestations_of_buildkit_are_found_in_the_index(store: MemoryStore, served: Served) -> None:
     amd, arm = app("amd"), app("arm", platform=ARM64)
     bill = attached(None, [(statement("https://spdx.dev/Document", {"spdxVersion": "SPDX-2.3"}), IN_TOTO)])
