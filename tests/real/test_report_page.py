@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,17 +69,17 @@ def test_axe_finds_nothing_at_any_width(browser: Browser, reports: dict[str, Pat
             picture(page, f"report-{name}-{size}-{scheme}")
 
 
-def test_two_thousand_images_open_in_a_second(browser: Browser, reports: dict[str, Path]) -> None:
-    """The least of a few: other programs run here too."""
-    took = []
-    for _ in range(5):
-        with opened(browser, reports["many"].as_uri()) as page:
-            begun = time.monotonic()
-            page.reload()
-            page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)))")
-            took.append(time.monotonic() - begun)
-            assert page.locator("table.images tbody tr").count() == 2000
-    assert min(took) < 1.0, took
+def test_rows_out_of_sight_are_not_laid_out(browser: Browser, reports: dict[str, Path]) -> None:
+    """What makes the page of 2,000 images open in half a second instead of two; times are in docs/formats/report.md."""
+    with opened(browser, reports["many"].as_uri()) as page:
+        rows = page.locator("table.images tbody tr")
+        assert rows.count() == 2000
+        seen = "row => row.querySelector('.digest').checkVisibility({contentVisibilityAuto: true})"
+        assert rows.first.evaluate(seen)
+        assert not rows.last.evaluate(seen)
+        rows.last.scroll_into_view_if_needed()
+        last = "[...document.querySelectorAll('table.images .digest')].at(-1)"
+        page.wait_for_function(f"{last}.checkVisibility({{contentVisibilityAuto: true}})")
 
 
 def test_the_table_sorts_and_filters_with_the_keyboard(browser: Browser, reports: dict[str, Path]) -> None:
