@@ -121,7 +121,7 @@ class RunNote:
         self._room_at = room_at
         self._clock = clock
         self._tallies: list[Tally] = []
-        self._due_s = clock.monotonic_s() + _EVERY_S / 2
+        self._due_s = clock.monotonic_s()  # the first event says how much there is to do, also if nothing follows
         self._lock = threading.Lock()  # the runs to several targets tell from a thread each
 
     def following(self, tally: Tally) -> Listener:

@@ -72,6 +72,7 @@ class Targets:
     ) -> None:
         self._names = names
         self._log = log
+        self._noted = running_stream().note  # the threads of the targets have no stream
         self._reports = reports
         self._voice = voice
         self._working = working
@@ -109,9 +110,8 @@ class Targets:
     def copying(self, number: int, tally: Tally) -> AbstractContextManager[Listener]:
         """See `Following`."""
         log = None if self._log is None else self._log.progress(tally, self._names[number])
-        noted = running_stream().note
-        if noted is not None:
-            note = noted[0].following(tally)
+        if self._noted is not None:
+            note = self._noted[0].following(tally)
             log = note if log is None else together(note, log)
         shown = logged(self._voice.copying(number, tally), log)
         return logged(shown, self._reports.recorder(tally, number)) if self._reports else shown

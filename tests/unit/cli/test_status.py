@@ -177,6 +177,25 @@ def test_two_at_once_and_one_in_another_folder(desk: Desk, tmp_path: Path, capsy
         assert f"  to go on: cd {tmp_path} && transload mirror images.txt --to oci:folder\n" in told(capsys)[1]
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["mirror images.txt --to oci:a --to oci:b", "pack images.txt -o bundle", "apply plan.json", "mirror images.txt"],
+)
+def test_each_command_is_noted_and_gone_on_with(desk: Desk, line: str) -> None:
+    assert main(["plan", *desk.words[1:4], "-o", "plan.json"]) == 0
+    words = desk.words if line == "mirror images.txt" else line.split()
+    with started(*words) as process:
+        until(lambda: any(run.far for run in status().going_on))
+        process.kill()
+        process.wait()
+    (run,) = status().runs
+    assert run.again.startswith(f"transload {line}")
+    assert (run.state, run.command, run.far.images_done < run.far.images) == ("stopped", words[0], True)
+    desk.gate.set()
+    assert again(run.again) == 0
+    assert status().runs == ()
+
+
 def test_a_stopped_run_is_not_shown_while_the_same_command_goes_on(desk: Desk) -> None:
     for _ in range(2):
         with started(*desk.words) as process:
