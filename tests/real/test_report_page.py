@@ -77,9 +77,6 @@ def test_rows_out_of_sight_are_not_laid_out(browser: Browser, reports: dict[str,
         seen = "row => row.querySelector('.digest').checkVisibility({contentVisibilityAuto: true})"
         assert rows.first.evaluate(seen)
         assert not rows.last.evaluate(seen)
-        rows.last.scroll_into_view_if_needed()
-        last = "[...document.querySelectorAll('table.images .digest')].at(-1)"
-        page.wait_for_function(f"{last}.checkVisibility({{contentVisibilityAuto: true}})")
 
 
 def test_the_table_sorts_and_filters_with_the_keyboard(browser: Browser, reports: dict[str, Path]) -> None:
