@@ -170,7 +170,7 @@ class Pages:
             title=str(name),
             place=place,
             image=image,
-            incomplete=name in self._about().incomplete,
+            incomplete=self._is_incomplete(image.name),
             repository=name.repository,
             forms=pulling.forms(place, image.name, kind=image.kind),
             login=pulling.login(place),
@@ -179,6 +179,11 @@ class Pages:
             address=asked.address_of,
             home=Name(name.repository),
         )
+
+    def _is_incomplete(self, name: Name) -> bool:
+        """Whether some of an image is known to be missing, by whichever of its names it was opened."""
+        lost = [each for each in self._about().incomplete if each.repository == name.repository]
+        return any(self._backend.store.resolve(each).digest == name.digest for each in lost)
 
     def _document(self, name: Name, query: Mapping[str, str], wish: Wish, place: pulling.Place) -> Page:
         manifest = self._backend.store.fetch(name)

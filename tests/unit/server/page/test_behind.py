@@ -54,6 +54,16 @@ def test_lists_cost_a_request_and_then_none(far: Served, near: Served) -> None:
     assert asked(far, near, "/repository/team/app?page=2") == 0
 
 
+def test_lists_have_no_column_for_what_is_not_asked_for(near: Served) -> None:
+    front = ask(near, "GET", "/", headers=HTML).body.decode()
+    assert "Highest tag" not in front
+    assert front.count("<td") == 0
+    repository = ask(near, "GET", "/repository/team/app", headers=HTML).body.decode()
+    assert "Platforms</th>" not in repository
+    assert repository.count("<td") == 0
+    assert "Open a tag to see its platforms, size and digest." in repository
+
+
 def test_an_image_costs_its_manifest_its_config_and_what_belongs_to_it(far: Served, near: Served) -> None:
     assert asked(far, near, "/image/team/app:1.5") <= 8
     assert asked(far, near, "/image/team/many:1") <= 12
