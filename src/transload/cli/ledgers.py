@@ -82,11 +82,12 @@ class BundleView:
         from transload.report.bundlepage import to_html  # few look at a page
 
         ledger = self.ledger
+        contents = {number for number, blob in enumerate(ledger.blobs) if not blob.descriptor.is_manifest}
         return to_html(
             self.to_json(),
             self.facts_by_name(),
-            [entry.blobs for entry in ledger.images],
-            [0 if blob.descriptor.is_manifest else blob.size for blob in ledger.blobs],
+            [[number for number in entry.blobs if number in contents] for entry in ledger.images],
+            [blob.size for blob in ledger.blobs],
             problems=problems,
         )
 

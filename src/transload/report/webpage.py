@@ -84,7 +84,7 @@ def headline(result: Result) -> str:
     there = sum(image.in_order and not image.excused for image in result.images)
     wanted = sum(not image.excused for image in result.images)
     where = f"{'in' if result.target.startswith(('bundle:', 'oci:', 'archive:')) else 'at'} {result.target}"
-    arrived = f"{there} of {count(wanted, 'image')} {'is' if there == 1 else 'are'} {where}"
+    arrived = f"{there} of {count(wanted, 'image')} {'is' if 1 in (there, wanted) else 'are'} {where}"
     if result.interrupted:
         return f"The run was interrupted: {arrived}"
     if result.out_of_bytes and not result.failures:
@@ -95,7 +95,9 @@ def headline(result: Result) -> str:
         return f"{count(len(result.failures), 'image')} failed: {arrived}"
     if not wanted:
         return "There was nothing to copy"
-    return f"The image is {where}" if wanted == 1 else f"All {count(wanted, 'image')} are {where}"
+    if wanted == 1:
+        return f"The image is {where}"
+    return f"{'Both images' if wanted == 2 else f'All {wanted:,} images'} are {where}"
 
 
 def _run(name: str, result: Result, number: int) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def test_a_failed_run_can_be_shown_with_success(desk: Path, capsys: pytest.Captu
     assert mirrored("shop/absent:1", "--to", "oci:site", "--report", "run.json") == 4
     assert main(["report", "run.json", "-o", "run.html"]) == 0
     page = Path("run.html").read_text(encoding="utf-8")
-    assert "1 image failed: 0 of 1 image are in oci:site" in page
+    assert "1 image failed: 0 of 1 image is in oci:site" in page
     assert "What failed, and what to do" in page
 
 
@@ -148,6 +148,9 @@ def test_a_bundle_is_listed_as_a_page(desk: Path, capsys: pytest.CaptureFixture[
     for name, built in RELEASE.images.items():
         assert f"shop/{name}:{RELEASE.tag}" in page
         assert str(built.manifest.digest) in page
+    counted = capsys.readouterr().out.partition(" manifests, ")[2].partition(",")[0]
+    assert counted.endswith(" blobs")
+    assert f"4 images with {counted}:" in page  # the picture counts what the line above it counts
 
 
 def test_a_bundle_that_lacks_a_volume_says_so_first(desk: Path) -> None:

@@ -145,6 +145,7 @@ def test_the_headline_says_how_it_ended() -> None:
     assert headline(evolve(result, interrupted=True)).startswith("The run was interrupted: 15 of 16 images are at")
     assert headline(evolve(result, images=())) == "There was nothing to copy"
     assert headline(evolve(result, images=result.images[:3])) == "All 3 images are at registry.plant-7.example:5000"
+    assert headline(evolve(result, images=result.images[:2])) == "Both images are at registry.plant-7.example:5000"
     assert headline(evolve(result, images=result.images[:1], target="oci:site")) == "The image is in oci:site"
 
 
