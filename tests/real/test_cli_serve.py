@@ -12,10 +12,11 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import pexpect
 import pytest
 
 from tests.real.servers import Registry, Skopeo, write_certificates
-from tests.real.vendor import NEW, Shell, digest_at, push
+from tests.real.vendor import NEW, Shell, command, digest_at, push
 from transload.layout import LayoutStore
 from transload.oci import Name
 from transload.testing.images import fill, image
@@ -182,3 +183,19 @@ def test_a_limit_on_the_rate_is_said_to_hold_for_what_is_read(shell: Shell, layo
     with serving(shell, f"oci:{layout}", "--limit-rate", "1MB/s") as (process, _, _):
         assert process.stderr
         assert process.stderr.readline().startswith("note: --limit-rate holds for what is read from a registry")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--listen", "0.0.0.0:0", "--writable"], "may read and change what is served"),
+        (["--listen", "nowhere"], "'nowhere' is not HOST:PORT"),
+    ],
+)
+def test_sentences_at_a_narrow_terminal_are_folded_between_words(layout: Path, words: list[str], sentence: str) -> None:
+    program, *arguments = command("serve", f"oci:{layout}", *words)
+    with pexpect.spawn(program, arguments, encoding="utf-8", timeout=240, use_poll=True, dimensions=(40, 50)) as said:
+        said.expect(r"\s+".join(map(re.escape, sentence.split())))
+        said.sendintr()
+        lines = f"{said.before}{said.after}".splitlines()
+    assert max(map(len, lines)) <= 50

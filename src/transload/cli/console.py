@@ -64,7 +64,8 @@ def tell_misuse(error: click.ClickException) -> None:
                 "",
             ]
         )
-    say([f"Error: {error.format_message()}"])
+    for line in f"Error: {error.format_message()}".splitlines():
+        say_folded(line)
 
 
 def width_of(stream: Any) -> int | None:

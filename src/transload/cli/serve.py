@@ -17,7 +17,7 @@ from transload.app.stores import Carried, Listeners
 from transload.app.whole import serving_notes
 from transload.cli import completion, options
 from transload.cli.command import Command, is_written
-from transload.cli.console import paint_on, say, telling_hosts, warn
+from transload.cli.console import paint_on, say_folded, say_notes, telling_hosts, warn
 from transload.cli.passwords import piped_password
 from transload.cli.prompts import ask_password, is_interactive
 from transload.cli.session import open_session
@@ -123,12 +123,17 @@ def serve(
             notes += serving_notes(served) if location.kind != "registry" else []
             mode = "read and write" if writable else "read-only"
             notes += [_UNLIMITED] if network.limit_rate.lowest else []
-            more = [f"note: {note}" for note in notes]
-            more += [f"warning: {settings.exposure}"] if settings.exposure else []
+
+            def greet(url: str) -> None:
+                say_folded(f"serving {location} at {url}, {mode}; Ctrl-C ends it")
+                say_notes(notes)
+                if settings.exposure:
+                    say_folded(settings.exposure, "warning: ")
+
             serve_forever(
                 served,
                 settings,
-                lambda url: say([f"serving {location} at {url}, {mode}; Ctrl-C ends it", *more]),
+                greet,
                 telling(location, bundle, writable=writable),
                 _telling_pulls(log_pulls),
             )
