@@ -60,7 +60,7 @@ def kept_half(underway: Share, location: Location, target: Target, *, noted: boo
         return f"{what}: {host} keeps {size(kept)} that had arrived, and the next run goes on there"
     resumes = _resumes(target)
     if resumes:
-        return f"{what}: {host} keeps the {arrived} that had arrived, and the next run goes on there"
+        return f"{what}: {host} keeps what it had got, and the next run goes on there"
     if resumes is False:
         return f"{what}, and the {arrived} that had arrived will be sent again: {host} does not take up half a blob"
-    return f"{what}: if {host} has kept the {arrived} that had arrived, the next run goes on there"
+    return f"{what}: if {host} has kept what it had got, the next run goes on there"

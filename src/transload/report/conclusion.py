@@ -8,7 +8,7 @@ from typing import Any, Literal
 from transload.errors import Interrupted, OutOfBytes
 from transload.report.problem import Problem
 from transload.report.result import RESULT_FORMAT, ReleaseResult, Result, exit_code
-from transload.report.several import Results
+from transload.report.several import Results, targets_complete
 from transload.report.summary import status_counts, verdict
 from transload.report.texts import one_line
 from transload.values import field, frozen
@@ -68,7 +68,7 @@ class Conclusion:
         if isinstance(result, Results):
             return cls(
                 exit_code=result.exit_code,
-                summary=f"{result.complete} of {len(result.results)} targets are complete",
+                summary=targets_complete(result),
                 document=result.to_json(),
                 changed=not all(single.is_unchanged for single in result.results),
                 figures=tuple(map(Figures.of, result.targets, result.results)),

@@ -100,9 +100,13 @@ def _so_far(host: HostTotals) -> tuple[int, int]:
     return host.requests, host.bytes_received + host.bytes_sent
 
 
+def targets_complete(results: Results) -> str:
+    """How many of the targets are complete, as a sentence."""
+    return f"{results.complete} of {len(results.results)} targets {'is' if results.complete == 1 else 'are'} complete"
+
+
 def _verdict(results: Results) -> Styled:
-    complete, everything = results.complete, len(results.results)
-    return Styled.of((f"{complete} of {everything} targets are complete", "good" if complete == everything else "bad"))
+    return Styled.of((targets_complete(results), "good" if results.complete == len(results.results) else "bad"))
 
 
 def read_once_lines(once: Share, shares: Sequence[Share], width: int | None = None) -> list[Styled]:

@@ -145,7 +145,7 @@ def _facts(result: Result, width: int | None, traffic: Sequence[HostTotals]) -> 
     phrases += [
         f"{share.blobs:,} {what}" for share, what in ((mounted, "mounted"), (present, "already there")) if share.blobs
     ]
-    if copied.blobs and result.rate_bytes_per_s:
+    if copied.blobs and result.rate_bytes_per_s and not result.interrupted:  # it counts half blobs, these do not
         phrases.append(rate(result.rate_bytes_per_s))
     if result.retries:
         phrases.append(count(result.retries, "retry"))

@@ -29,8 +29,8 @@ def registry(resumes: bool | None) -> RegistryStore:
     ("target", "resumes", "noted", "text"),
     [
         ("oci:folder", None, False, "2 blobs were half-way: the 5.0 MiB that had arrived are parked"),
-        (HOST, True, True, "registry.example keeps the 5.0 MiB that had arrived, and the next run goes on there"),
-        (HOST, None, True, "if registry.example has kept the 5.0 MiB that had arrived, the next run goes on there"),
+        (HOST, True, True, "registry.example keeps what it had got, and the next run goes on there"),
+        (HOST, None, True, "if registry.example has kept what it had got, the next run goes on there"),
         (HOST, False, True, "will be sent again: registry.example does not take up half a blob"),
         (HOST, True, False, "will be sent again: there is no state folder"),
     ],

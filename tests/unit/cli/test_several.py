@@ -90,7 +90,7 @@ def test_one_that_is_down_spoils_no_other_and_gives_its_exit_code(run: Run, orde
     ran = run(f"mirror --from SOURCE {order}")
     assert ran.code == 5
     assert holds("two")
-    assert "1 of 2 targets are complete" in ran.out
+    assert "1 of 2 targets is complete" in ran.out
     assert f"{DOWN} refuses connections" in ran.out
     assert "done: 3 copied" in ran.out
 

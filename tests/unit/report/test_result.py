@@ -193,6 +193,8 @@ def test_an_interrupted_run_is_to_be_given_again_whole() -> None:
     told = "\n".join(map(str, summary_lines(result)))
     assert told.startswith("interrupted: ")
     assert "to finish:\n  transload mirror" in told
+    content = next(line for line in told.splitlines() if line.startswith("  content: "))
+    assert "/s" not in content  # the rate is that of all bytes, and most of them are in half blobs
 
 
 def test_an_image_is_as_large_as_its_content_not_as_what_was_moved() -> None:

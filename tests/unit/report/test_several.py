@@ -118,7 +118,7 @@ def test_the_target_that_lacks_something_comes_last_with_its_command() -> None:
             tally(event)
         ended.append(result_of(tally, replay.outcome))
     text = [str(line) for line in results_lines(Results(targets=NAMES, results=tuple(ended), read_again=Share()), 80)]
-    assert text[0] == "1 of 2 targets are complete"
+    assert text[0] == "1 of 2 targets is complete"
     assert text.index(NAMES[1]) < text.index(NAMES[0])
     assert text[-2] == "  to try just these again:"
     assert text[-1].startswith("    transload mirror")
