@@ -121,7 +121,7 @@ def mirror(
         words = ["mirror", *command_words(job, more)]
         began = StartTime.now(command_line(words), session.output.run_id)
         again = record.again(retry_command(job, more))
-        session.begins(again(()))
+        session.begins(again(()), began, job.target)
         agree = partial(agreed, job.target) if gathered.asked else no_question
         with session.stoppable(), session.stores(gathered.logins) as stores:
             session.wait(limits)

@@ -121,6 +121,8 @@ class Output:
         self._working.rest()
         if isinstance(error, TransloadError):
             blame_defaults(error)
+            if self.reports and self._result is None:
+                self.reports.not_begun(error, self.warn)
             self._failed(error)
         if error is None and self._json and self._json.full:
             raise self._json.full

@@ -153,7 +153,7 @@ def pack(
         words = ["pack", *command_words(job, [*own, *more])]
         images = [word for image in job.images for word in ("--image", image)]
         began = StartTime.now(command_line([*words, *images]), session.output.run_id)
-        session.begins(began.asked)
+        session.begins(began.asked, began, job.target)
         with session.stoppable(), session.stores(gathered.logins) as stores:
             session.wait(limits)
             packed = prepare_pack(job, packing, stores, session.cancellation)

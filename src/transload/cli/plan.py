@@ -175,7 +175,7 @@ def apply(
         words += [*connection_words(network, gathered), *limit_words(limits), *trust.words]
         words += [*record.words, *signing.words, *gating.words]
         began = StartTime.now(command_line(["apply", str(file), *words]), session.output.run_id)
-        session.begins(began.asked)
+        session.begins(began.asked, began, Location.parse(decided.target))
         signer = record_signer(record, signing, session, gating)
         looks = gates_of(gating, session, limits, signer)
         records = recording(record, signer)

@@ -111,7 +111,7 @@ def push(
         ]
         again = record.again(_again(words, job))
         began = StartTime.now(again(()), session.output.run_id)
-        session.begins(began.asked)
+        session.begins(began.asked, began, job.target)
         records = recording(record, signer)
         if location.kind == "bundle":
             reading = evolve(reading, ask=ask_for_volume(Path(location.value), session.output.paused))

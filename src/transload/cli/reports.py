@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from transload.errors import TransloadError
+from transload.planning.plan import Share
 from transload.report.insight import Insight
 from transload.report.recorder import Recorder
 from transload.report.reportfile import check_report_path, write_reports
@@ -13,6 +16,8 @@ from transload.report.several import Results
 from transload.values import evolve
 
 if TYPE_CHECKING:
+    from transload.app.location import Location
+    from transload.app.outcome import StartTime
     from transload.app.stores import Stores
     from transload.events import HostTroubled
     from transload.report.foundrecord import FoundRecord
@@ -29,6 +34,11 @@ class Reports:
         self._stores: Stores | None = None
         self._record: FoundRecord | None = None
         self._recorders: dict[int, Recorder] = {}
+        self._begun: tuple[StartTime, tuple[Location, ...]] | None = None
+
+    def begins(self, began: StartTime, targets: tuple[Location, ...]) -> None:
+        """The run to `targets` begins."""
+        self._begun = (began, targets)
 
     def watch(self, stores: Stores) -> None:
         """From now on, these stores are read."""
@@ -57,6 +67,23 @@ class Reports:
     def write(self, result: Result | Results) -> None:
         """Write all of them; raises what `write_reports` raises."""
         write_reports(self._whole(result), self._paths)
+
+    def not_begun(self, error: TransloadError, warn: Callable[[str], None]) -> None:
+        """Write what ended the run before it had a result: what is there may be of an older run, which was complete.
+
+        Nothing is written if no run had begun: then a command line was wrong.
+        """
+        if self._begun is None:
+            return
+        from transload.app.outcome import not_begun  # few runs end like this
+
+        began, targets = self._begun
+        results = tuple(not_begun(error, began, (), target.locator) for target in targets)
+        several = Results(targets=tuple(map(str, targets)), results=results, read_again=Share())
+        try:
+            write_reports(results[0] if len(results) == 1 else several, self._paths)
+        except TransloadError as unwritten:
+            warn(f"no report was written: {unwritten.message}")
 
     def _whole(self, result: Result | Results) -> Result | Results:
         if isinstance(result, Result):

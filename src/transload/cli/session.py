@@ -29,6 +29,8 @@ from transload.threads import Cancellation
 from transload.values import field, frozen
 
 if TYPE_CHECKING:
+    from transload.app.location import Location
+    from transload.app.outcome import StartTime
     from transload.cli.logging import LogFile
     from transload.events import Listener
     from transload.report.tally import Tally
@@ -44,11 +46,14 @@ class Session:
     network: Network
     cancellation: Cancellation = field(factory=Cancellation)
 
-    def begins(self, line: str | None = None) -> None:
+    def begins(self, line: str | None = None, began: StartTime | None = None, *targets: Location) -> None:
         """Note in the state folder that the run which `line` repeats begins now, until the command ends.
 
-        Without `line`, the words that were typed repeat it.
+        Without `line`, the words that were typed repeat it. With `began`, its reports are written even if it has no
+        plan for `targets`.
         """
+        if began is not None and self.output.reports:
+            self.output.reports.begins(began, targets)
         if line is None:
             from transload.cli.commandline import command_line  # commands that need no words of their own
 

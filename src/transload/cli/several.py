@@ -46,7 +46,7 @@ def mirror_to_all(
     line = ["mirror", *command_words(jobs[0], more), *_further(names)]
     asked = command_line(line)
     began = StartTime.now(asked, session.output.run_id)
-    session.begins(command_line([*line, *_images(jobs[0])]))
+    session.begins(command_line([*line, *_images(jobs[0])]), began, *(job.target for job in jobs))
     with session.stoppable(), session.stores(gathered.logins) as stores, session.output.following(names) as following:
         session.wait(limits)
         read_back = partial(with_read_back, stores=stores, cancellation=session.cancellation)

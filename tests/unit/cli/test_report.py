@@ -72,6 +72,36 @@ def test_a_run_without_a_report_records_nothing(desk: Path, capsys: pytest.Captu
     assert not {"layers", "course"} & result.keys()
 
 
+def test_a_run_that_does_not_start_replaces_the_report_of_an_older_one(desk: Path) -> None:
+    written = ("--report", "run.html", "--report", "run.json", "--report", "run.md")
+    for targets in (["127.0.0.1:1/mirror"], ["127.0.0.1:1/mirror", "127.0.0.1:1/other"]):
+        assert mirrored("--to", "oci:site", *written) == 0
+        assert "images are in oci:site" in Path("run.html").read_text(encoding="utf-8")
+        assert mirrored(*(word for target in targets for word in ("--to", target)), *written) == 5
+        assert "The run did not start" in Path("run.html").read_text(encoding="utf-8")
+        found = json.loads(Path("run.json").read_bytes())
+        for result in found.get("targets", [found]):
+            assert (result["target"], result["exit_code"], result["images"]) == ("127.0.0.1:1", 5, [])
+            assert result["problem"]["code"] == "unreachable"
+        assert "refuses connections" in Path("run.md").read_text(encoding="utf-8")
+        assert main(["report", "run.json"]) == 0
+
+
+@pytest.mark.parametrize("words", [["pack", "--from", "oci:nothing", "-o", "rel"], ["push", "rel", "--to", "oci:site"]])
+def test_pack_and_push_that_do_not_start_write_it_too(desk: Path, words: list[str]) -> None:
+    assert main(["pack", "--from", "oci:vendor", "-o", "rel", "--quiet"]) == 0
+    Path("rel.tar").write_bytes(b"")
+    code = main([*words, "--report", "run.json"])
+    assert json.loads(Path("run.json").read_bytes())["exit_code"] == code > 0
+
+
+def test_a_wrong_command_line_leaves_the_report_alone(desk: Path) -> None:
+    assert mirrored("--to", "oci:site", "--report", "run.html") == 0
+    before = Path("run.html").read_bytes()
+    assert mirrored("--to", "oci:site", "--report", "run.html", "--policy", "nothing.yaml") != 0
+    assert Path("run.html").read_bytes() == before
+
+
 def test_several_targets_have_a_page_together(desk: Path) -> None:
     assert mirrored("--to", "oci:one", "--to", "oci:two", "--report", "run.html", "--report", "run.json") == 0
     assert "2 of 2 targets complete" in Path("run.html").read_text(encoding="utf-8")
