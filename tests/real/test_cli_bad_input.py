@@ -67,7 +67,7 @@ def serving(built: Built, *script: Fault) -> Iterator[str]:
         ("mirror arcdata --to registry", 2, "'registry' names no registry", "write host/prefix"),
         ("mirror arcdata --to {target}/UP", 2, "repository 'bad-words/UP' has capital letters", "up"),
         ("mirror arcdata --platform linux {from_vendor}", 2, "'linux' is not a platform", "linux/amd64"),
-        ("mirror arcdata --report r.pdf --to {target}", 2, "a report named 'r.pdf'", ".json or .md"),
+        ("mirror arcdata --report r.pdf --to {target}", 2, "a report named 'r.pdf'", ".json, .md or .html"),
         ("mirror arcdata --report no/r.md --to {target}", 8, "no folder", ""),
         ("mirror --to {target}", 2, "nothing says which images are wanted", "transload mirror arcdata --to"),
         ("mirror --from oci:absent --to {target}", 8, "there is no folder absent", "check the path"),
