@@ -121,6 +121,7 @@ class RunNote:
         self._room_at = room_at
         self._clock = clock
         self._tallies: list[Tally] = []
+        self._waits_until: str | None = None
         self._due_s = clock.monotonic_s()  # the first event says how much there is to do, also if nothing follows
         self._lock = threading.Lock()  # the runs to several targets tell from a thread each
 
@@ -134,6 +135,11 @@ class RunNote:
         self._tallies.append(tally)
         return listen
 
+    def waits(self, until: str | None) -> None:
+        """Before it begins, the run waits for its hours, until this time of the day; None: no longer."""
+        self._waits_until = until
+        self._tell()
+
     def _tell(self) -> None:
         with self._lock:
             self._due_s = self._clock.monotonic_s() + _EVERY_S
@@ -141,7 +147,7 @@ class RunNote:
 
     def _far(self) -> dict[str, Any]:
         now = [tally.snapshot() for tally in self._tallies]
-        if not now:
+        if not now and self._waits_until is None:
             return {}
         lefts = [one.left_s for one in now if one.left_s is not None]
         return {
@@ -153,7 +159,7 @@ class RunNote:
             "bytes_total": sum(one.total for one in now),
             "rate_bytes_per_s": round(sum(one.rate_bytes_per_s for one in now)),
             "left_s": round(max(lefts)) if lefts else None,
-            "paused_until": next((one.paused_until for one in now if one.paused_until), None),
+            "paused_until": next((one.paused_until for one in now if one.paused_until), self._waits_until),
         }
 
     def complete(self) -> None:

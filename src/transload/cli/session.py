@@ -77,6 +77,8 @@ class Session:
         def tell(event: Event) -> None:
             if isinstance(event, (RunPaused, RunResumed)):
                 self.output.notice(pause_sentence(event))
+                if noted := running_stream().note:
+                    noted[0].waits(event.until if isinstance(event, RunPaused) else None)
 
         limits.wait(SYSTEM_CLOCK, self.cancellation, tell)
 

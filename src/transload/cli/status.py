@@ -124,7 +124,7 @@ def _sum(found: Status) -> Styled:
 def _run_lines(run: NotedRun, width: int | None) -> Iterator[Styled]:
     now_s = SYSTEM_CLOCK.wall_s()
     yield from _head(run, now_s, width)
-    if run.far is not None:
+    if run.far is not None and (run.far.images or run.state == "going-on"):
         yield from folded("  ", _far(run.far, now_s, going_on=run.state == "going-on"), width)
     elif run.state == "going-on" and run.command in _COPYING:
         yield Styled.of("  nothing is copied yet")
@@ -159,6 +159,8 @@ def _ago(then_s: float, now_s: float) -> str:
 
 
 def _far(far: HowFar, now_s: float, *, going_on: bool) -> str:
+    if not far.images and far.paused_until:
+        return f"waits until {one_line(far.paused_until)}; nothing is copied yet"
     parts = [f"{far.images_done:,} of {count(far.images, 'image')}"]
     parts += [f"{far.images_failed:,} failed"] if far.images_failed else []
     parts += [size_of(far.bytes, far.bytes_total)] if far.bytes_total else []

@@ -148,6 +148,19 @@ def test_a_run_that_was_asked_to_stop(desk: Desk, capsys: pytest.CaptureFixture[
     assert "asked to stop (Ctrl-C, or a signal)" in told(capsys)[1]
 
 
+def test_a_run_that_waits_for_its_hours_says_until_when(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    hour = (time.localtime().tm_hour + 12) % 24
+    with started(*desk.words, "--between", f"{hour:02}:00-{hour:02}:30") as process:
+        until(lambda: status().going_on and status().going_on[0].far)
+        assert f"  waits until {hour:02}:00; nothing is copied yet\n" in told(capsys)[1]
+        assert json.loads(told(capsys, "--output", "json")[1].splitlines()[-1])["runs"][0]["far"]["images"] == 0
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+    out = told(capsys)[1]
+    assert "asked to stop (Ctrl-C, or a signal)" in out
+    assert "0 of 0 images" not in out
+
+
 def test_only_what_failed_is_tried_again(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     desk.gate.set()
     lost = "app/gone:v1"
