@@ -109,6 +109,16 @@ def test_without_script_everything_can_be_read(browser: Browser, reports: dict[s
         assert page.locator("svg:visible").count() > 10
 
 
+def test_paper_has_all_images_whatever_was_searched_for(browser: Browser, reports: dict[str, Path]) -> None:
+    for size in SIZES:
+        with opened(browser, reports["failed"].as_uri(), size=size) as page:
+            page.get_by_label("Show images with").fill("failed")
+            rows = page.locator("table.images tbody tr:visible")
+            assert rows.count() == 1
+            page.emulate_media(media="print")
+            assert rows.count() == 17
+
+
 def test_it_prints_on_paper(browser: Browser, reports: dict[str, Path]) -> None:
     with opened(browser, reports["failed"].as_uri(), scheme="dark") as page:
         content = page.pdf(prefer_css_page_size=True)
