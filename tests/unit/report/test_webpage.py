@@ -16,6 +16,7 @@ from tests.unit.report.test_restoring import full
 from transload.errors import AccessDenied, GateRefused, PartMissing
 from transload.events import RunPaused, RunResumed
 from transload.planning.plan import Share
+from transload.report import bundlepage
 from transload.report.pictures import Timeline, pictures
 from transload.report.problem import Problem
 from transload.report.reportfile import check_report_path, write_reports
@@ -229,3 +230,11 @@ def test_a_page_of_a_report_that_was_read_again_is_the_same() -> None:
     again = restored(json.dumps(result.to_json()).encode(), "run.json")
     assert isinstance(again, Result)
     assert to_html(again) == to_html(evolve(result, duration_s=again.duration_s, began_wall_s=again.began_wall_s))
+
+
+@pytest.mark.parametrize("needed", [[], [{"digest": f"sha256:{'0' * 64}", "size": 4, "repositories": ["shop/a"]}]])
+def test_the_picture_of_a_differential_bundle_says_what_it_does_not_count(needed: list[dict[str, object]]) -> None:
+    listed = {"name": "shop/a:v1", "source": None, "digest": f"sha256:{'1' * 64}", "size": 9, "present": False}
+    bundle = {"bundle": "rel", "size": 9, "verified": False, "signed_by": None, "against": None, "files": []}
+    page = bundlepage.to_html({**bundle, "images": [listed], "prerequisites": needed}, [], [[0]], [9])
+    assert ("Blobs that the target has already are not in the bundle, and not counted." in page) is bool(needed)
