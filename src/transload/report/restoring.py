@@ -31,6 +31,7 @@ _OUTPUTS: tuple[GateFormat, ...] = ("sarif", "cyclonedx", "spdx", "json", "text"
 _LONGEST_S = 1e9  # thirty years
 _ROUNDING_S = 0.001
 _SHORTEST_S = 0.001
+_NAMED = 2  # releases in a sentence
 _TIME_LENGTH, _YEARS = 40, range(1970, 9000)  # a run that ends after the year 9999 has no date
 
 
@@ -201,13 +202,25 @@ def _bundle(order: Value) -> BundleOrder:
 def _facts(bundle: Value) -> BundleFacts:
     edition = bundle.get("edition")
     packed = None if edition.content is None else edition.get("packed").maybe(Value.text)
+    tags = [] if packed is None else [release.get("tag").text() for release in _items(edition, "releases")]
     return BundleFacts(
         ledger=bundle.get("ledger").maybe(Value.text, ""),
         edition=edition.maybe(lambda said: said.content if dict(said.entries()) else None),
-        words=f"packed {packed}" if packed else "which does not say when it was packed",
+        words=_packed(packed, tags) if packed else "a bundle that does not say when it was packed",
         taken=bundle.get("taken").maybe(Value.text, ""),
         run_id=bundle.get("run_id").maybe(Value.text, ""),
     )
+
+
+def _packed(packed: str, tags: list[str]) -> str:
+    """As `app.takenbundles` says it: the releases, and when it was packed.
+
+    >>> _packed("2026-11-27T08:30:00Z", ["v1", "v2", "v3"])
+    'v1, …, v3, packed 2026-11-27 08:30:00 UTC'
+    """
+    named = list(dict.fromkeys(tags))
+    shown = named if len(named) <= _NAMED else [named[0], "…", named[-1]]
+    return ", ".join([*shown, f"packed {packed.replace('T', ' ').replace('Z', ' UTC')}"])
 
 
 def _insight(document: Value) -> Insight:

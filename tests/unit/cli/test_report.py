@@ -11,6 +11,7 @@ import pytest
 
 from transload.cli.main import main
 from transload.layout import LayoutStore
+from transload.server import serve
 from transload.testing.images import AMD64, ARM64, fill, image, index
 from transload.testing.releases import fill_release, release
 
@@ -93,6 +94,27 @@ def test_pack_and_push_that_do_not_start_write_it_too(desk: Path, words: list[st
     Path("rel.tar").write_bytes(b"")
     code = main([*words, "--report", "run.json"])
     assert json.loads(Path("run.json").read_bytes())["exit_code"] == code > 0
+
+
+def test_a_report_that_is_read_again_says_of_its_bundle_what_the_run_said(
+    desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    catalog = {
+        "kind": "Catalog",
+        "version": 1,
+        "name": "shop",
+        "repository": "shop",
+        "releases": [{"tag": RELEASE.tag, "images": list(RELEASE.images)}],
+    }
+    with serve(LayoutStore("vendor")) as source:
+        Path("shop.json").write_text(json.dumps({**catalog, "registry": source.host_port}))
+        assert main(["pack", "shop.json", "-o", "rel", "--quiet"]) == 0
+    capsys.readouterr()
+    assert main(["push", "rel", "--to", "oci:site", "--quiet", "--report", "run.json"]) == 0
+    said = capsys.readouterr().out
+    assert f", {RELEASE.tag}, packed 20" in said
+    assert main(["report", "run.json"]) == 0
+    assert capsys.readouterr().out == said
 
 
 def test_a_wrong_command_line_leaves_the_report_alone(desk: Path) -> None:
