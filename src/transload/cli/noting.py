@@ -8,7 +8,8 @@ import click
 
 from transload.errors import AlreadyRunning, Interrupted, TransloadError, UsageError
 from transload.report.problem import Problem
-from transload.report.result import Result
+from transload.report.result import Result, exit_code
+from transload.report.several import Results, targets_complete
 from transload.report.texts import count, one_line
 
 if TYPE_CHECKING:
@@ -44,9 +45,21 @@ def _note_result(note: RunNote, output: Output, code: int) -> None:
         note.complete()  # such as images that a rule refuses: the same command would not bring them
         return
     why = ended.summary if ended else f"it ended with exit code {code}"
-    if isinstance(result, Result) and result.failures:
+    if isinstance(result, Results):
+        why = _targets(result)
+    elif isinstance(result, Result) and result.failures:
         why = _failures(result)
     note.stopped(code, why, again=result.retry or "" if isinstance(result, Result) else "")
+
+
+def _targets(results: Results) -> str:
+    """How many targets are complete, and why the first that is not is not."""
+    pairs = zip(results.targets, results.results, strict=True)
+    name, result = next(pair for pair in pairs if exit_code(pair[1]))
+    told = targets_complete(results)
+    if result.problem is not None:
+        return one_line(f"{told}; {name}: {result.problem.message}")
+    return one_line(f"{told}; {name}: {_failures(result)}" if result.failures else told)
 
 
 def _failures(result: Result) -> str:

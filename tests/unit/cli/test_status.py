@@ -161,6 +161,14 @@ def test_a_run_that_waits_for_its_hours_says_until_when(desk: Desk, capsys: pyte
     assert "0 of 0 images" not in out
 
 
+def test_of_several_targets_it_says_which_is_not_complete_and_why(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk.gate.set()
+    assert main([*desk.words, "--to", "127.0.0.1:1/other"]) == 5
+    assert ": 1 of 2 targets is complete; 127.0.0.1:1/other: connecting to 127.0.0.1:1: " in told(capsys)[1]
+
+
 def test_only_what_failed_is_tried_again(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     desk.gate.set()
     lost = "app/gone:v1"
