@@ -106,8 +106,8 @@ def test_what_is_made_is_told_to_programs(shell: Shell, source: Vendor, tmp_path
     result = ran.events[-1]["result"]
     kept = json.loads((tmp_path / "r.json").read_text())
     assert {**kept, "images": None} == {**kept, **result, "images": None}
-    for image, more in zip(result["images"], kept["images"], strict=True):
-        assert more == {**more, **image}  # the file says more, such as the layers
+    for told, more in zip(result["images"], kept["images"], strict=True):
+        assert more == {**more, **told}  # the file says more, such as the layers
     assert result["totals"]["copied"] == {"blobs": BLOBS, "bytes": BYTES}
     listed = shell("list", "b", "--output", "json").events[-1]
     assert {**listed, "time": ""} == {**bundle, "time": ""}

@@ -84,7 +84,7 @@ def test_behind_a_slow_source_no_byte_is_read_or_sent_twice(shell: Shell, built:
     total = size(built)
     with publishing(built) as source, Distribution3() as target:
         source.hold_at = total // 2
-        # A blob that comes slowly, as on a busy machine, is read on more connections; what those lose is another test's.
+        # On a busy machine a blob comes slowly, and is read on more connections; what those lose is for another test.
         jobs = ("--jobs", "1") if built is ONE else ()
         words = ("mirror", f"{source.host}/app:1", "--to", target.host, *jobs)
         interrupt(shell, source, number, *words)
