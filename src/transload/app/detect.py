@@ -181,7 +181,7 @@ def volume_notes(bundle: BundleStore) -> Iterator[str]:
     if not bundle.asks:  # otherwise the user is asked for the volume when it is needed
         for volume in bundle.lacking():
             images = f"{len(volume.images)} of {count(len(bundle.ledger.images), 'image')}"
-            mended = "; what can be is made again from the recovery volumes" if bundle.mender else ""
+            mended = "; as much of it as possible is made again from the recovery volumes" if bundle.mender else ""
             yield f"{volume.error}; it is needed for {images}{mended}"
 
 

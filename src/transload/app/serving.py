@@ -24,7 +24,7 @@ _NAMED = 5
 _KINDS = {
     "oci": "an OCI image layout, which is a folder",
     "archive": "an archive, which is one file of images",
-    "registry": "another registry: what is read here is read there",
+    "registry": "another registry: each read is passed on to it",
 }
 
 

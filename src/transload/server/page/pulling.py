@@ -103,7 +103,7 @@ def _commands(place: Place, name: Name, kind: str) -> list[Command]:
     user = "--user NAME " if place.login else ""
     return [
         Command("docker", f"docker pull {reference}", note),
-        Command("podman", f"podman pull {_tls(place).strip() + ' ' if plain else ''}{reference}"),
+        Command("podman", f"podman pull {_tls(place).strip() + ' ' if plain else ''}{reference}", _addressed(place)),
         Command(
             "ctr",
             f"ctr images pull {'--plain-http ' if plain else ''}{user}{reference}",
@@ -113,6 +113,10 @@ def _commands(place: Place, name: Name, kind: str) -> list[Command]:
         Command("kubectl", f"kubectl run {_pod(name)} --image={reference}", "; ".join(nodes)),
         Command("YAML", f"image: {reference}"),
     ]
+
+
+def _addressed(place: Place) -> str:
+    return "older versions of podman take no IPv6 address: use a name" if place.host.startswith("[") else ""
 
 
 def _tls(place: Place) -> str:

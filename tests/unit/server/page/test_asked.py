@@ -162,3 +162,10 @@ def test_what_nodes_need_is_said_beside_the_pod() -> None:
 
 def test_a_pod_gets_a_name_that_kubernetes_takes() -> None:
     assert "kubectl run my-app-x --image=" in commands(place("r.example"), Name("a/my.app__x", "1"))["kubectl"]
+
+
+@pytest.mark.parametrize(("host", "is_said"), [("[fd00::1]:5000", True), ("10.0.0.1:5000", False)])
+def test_podman_is_known_not_to_take_every_address(host: str, is_said: bool) -> None:
+    (form,) = forms(Place.of(host, "", secure=True), Name("team/app", "1"), kind="image")
+    notes = {one.tool: one.note for one in form.commands}
+    assert ("take no IPv6 address: use a name" in notes["podman"]) is is_said
