@@ -20,11 +20,18 @@ def main() -> None:
     """Make all, or those whose kind is named: terminals, pages."""
     wanted = sys.argv[1:] or ["terminals", "pages"]
     FOLDER.mkdir(exist_ok=True)
+    before = _pictures()
     draw_diagrams(FOLDER)
     if "terminals" in wanted:
         draw_terminals(FOLDER)
     if "pages" in wanted:
         draw_pages(FOLDER)
+    changed = [name for name, content in _pictures().items() if before.get(name) != content]
+    print(f"changed in {FOLDER}: {', '.join(changed)}" if changed else f"{FOLDER}: no picture has changed")
+
+
+def _pictures() -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(FOLDER.iterdir()) if path.is_file()}
 
 
 if __name__ == "__main__":

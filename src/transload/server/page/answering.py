@@ -80,7 +80,7 @@ class Answering:
 
     def _place(self, request: web.BaseRequest) -> Place:
         settings = self._service.settings
-        forwarded = request.headers.get("X-Forwarded-Proto", "").strip().lower() == "https"
+        forwarded = request.headers.get("X-Forwarded-Proto", "").partition(",")[0].strip().lower() == "https"
         return Place.of(
             request.headers.get("Host"),
             _own_address(request),

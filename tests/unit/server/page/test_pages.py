@@ -222,6 +222,8 @@ def test_a_page_of_another_site_changes_nothing_with_the_login_of_the_browser(st
 def test_the_host_under_which_it_was_opened_is_in_the_commands(served: Served) -> None:
     named = text(get(served, "/image/team/app:1.0", Host="Registry.Local:5000"))
     assert "docker pull registry.local:5000/team/app:1.0" in named
+    told = {"Host": "r.example", "X-Forwarded-Proto": "https, http"}  # by two proxies: the first is the browser's
+    assert "podman pull r.example/team/app:1.0" in text(get(served, "/image/team/app:1.0", **told))
     behind = text(get(served, "/image/team/app:1.0", **{"Host": "r.example", "X-Forwarded-Proto": "https"}))
     assert "podman pull r.example/team/app:1.0" in behind
     for hostile in ('"><script>alert(1)</script>', "a$(reboot)", "a b", "x" * 4000):
