@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from os.path import realpath  # Path.resolve raises errors for links in a circle
 from pathlib import Path
 
 import click
@@ -45,7 +46,7 @@ def report(report_file: Path, out: Path | None, output: OutputFormat, quiet: boo
             raise UsageError("standard output is for one of both: the page, or JSON", hint="name a file with --out")
         if out is not None and out != _STANDARD_OUTPUT:
             check_report_path(out)
-            if out.resolve() == report_file.resolve():
+            if realpath(out) == realpath(report_file):
                 raise UsageError(f"{out} is the report that is read", subject=str(out), hint="write another name")
         with local_errors("reading", report_file):
             raw = read_file(report_file, REPORT_BYTES + 1)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from os.path import realpath  # Path.resolve raises errors for links in a circle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from transload.errors import TransloadError
+import click
+
+from transload.errors import TransloadError, UsageError
 from transload.planning.plan import Share
 from transload.report.insight import Insight
 from transload.report.recorder import Recorder
@@ -30,6 +33,7 @@ class Reports:
     def __init__(self, paths: tuple[Path, ...]) -> None:
         for path in paths:
             check_report_path(path)
+        _check_named_once(paths)
         self._paths = paths
         self._stores: Stores | None = None
         self._record: FoundRecord | None = None
@@ -96,3 +100,27 @@ class Reports:
         if len(insight.images) != len(result.images):
             return result
         return evolve(result, insight=evolve(insight, record=self._record))
+
+
+def _check_named_once(paths: tuple[Path, ...]) -> None:
+    """Raise `UsageError` if a report would replace another file of the command line, such as the plan or the record."""
+    context = click.get_current_context(silent=True)
+    reports = set(map(realpath, paths))
+    for parameter in context.command.params if context else ():
+        for path in () if parameter.name == "report" else _files(context, parameter):
+            if realpath(path) in reports:
+                option = isinstance(parameter, click.Option)
+                twice = f"{parameter.opts[-1]} and --report name one file, {path}"
+                raise UsageError(
+                    twice if option else f"{path} is read, and the report would replace it",
+                    subject=str(path),
+                    hint="name another file for the report",
+                )
+
+
+def _files(context: click.Context | None, parameter: click.Parameter) -> Iterator[Path]:
+    """What may be names of files in the value of an option or argument."""
+    value = context.params.get(parameter.name or "") if context else None
+    for text in value if isinstance(value, tuple) else (value,):
+        if isinstance(text, str | Path) and "\0" not in str(text):
+            yield Path(text)

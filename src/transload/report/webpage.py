@@ -80,7 +80,7 @@ def to_html(result: Result | Results) -> str:
 def headline(result: Result) -> str:
     """The verdict in one sentence."""
     if result.problem is not None:
-        return "The run did not start"
+        return "The run was interrupted before it began" if result.interrupted else "The run did not start"
     there = sum(image.in_order and not image.excused for image in result.images)
     wanted = sum(not image.excused for image in result.images)
     where = f"{'in' if result.target.startswith(('bundle:', 'oci:', 'archive:')) else 'at'} {result.target}"

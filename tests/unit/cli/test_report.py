@@ -117,6 +117,25 @@ def test_a_report_that_is_read_again_says_of_its_bundle_what_the_run_said(
     assert capsys.readouterr().out == said
 
 
+def test_links_in_a_circle_are_told(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("round.json").symlink_to("round.json")
+    assert main(["report", "round.json", "-o", "run.html"]) == 8
+    assert mirrored("--to", "oci:site", "--policy", "round.json", "--report", "run.html") == 8
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_report_replaces_no_other_file_of_the_command(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--from", "oci:vendor", "--to", "oci:site", "--out", "plan.json", "--quiet"]) == 0
+    before = Path("plan.json").read_bytes()
+    assert main(["apply", "plan.json", "--report", "./plan.json"]) == 2
+    assert "plan.json is read, and the report would replace it" in capsys.readouterr().err
+    assert Path("plan.json").read_bytes() == before
+    assert mirrored("--to", "oci:site", "--record", "one.json", "--report", "one.json") == 2
+    assert "--record and --report name one file, one.json" in capsys.readouterr().err
+    assert not Path("site").exists()
+    assert mirrored("--to", "oci:site", "--record", "one.json", "--report", "two.json", "--report", "two.json") == 0
+
+
 def test_a_wrong_command_line_leaves_the_report_alone(desk: Path) -> None:
     assert mirrored("--to", "oci:site", "--report", "run.html") == 0
     before = Path("run.html").read_bytes()

@@ -13,7 +13,7 @@ import pytest
 from tests.unit.report.replay import Trouble
 from tests.unit.report.sample import many, recorded
 from tests.unit.report.test_restoring import full
-from transload.errors import AccessDenied, GateRefused, PartMissing
+from transload.errors import AccessDenied, GateRefused, Interrupted, PartMissing
 from transload.events import RunPaused, RunResumed
 from transload.planning.plan import Share
 from transload.report import bundlepage
@@ -144,6 +144,8 @@ def test_the_headline_says_how_it_ended() -> None:
     result = recorded()
     assert headline(result).startswith("1 image failed: 15 of 16 images are at registry.plant-7.example:5000")
     assert headline(evolve(result, interrupted=True)).startswith("The run was interrupted: 15 of 16 images are at")
+    stopped = evolve(result, images=(), interrupted=True, problem=Problem.of(Interrupted("interrupted")))
+    assert headline(stopped) == "The run was interrupted before it began"
     assert headline(evolve(result, images=())) == "There was nothing to copy"
     assert headline(evolve(result, images=result.images[:3])) == "All 3 images are at registry.plant-7.example:5000"
     assert headline(evolve(result, images=result.images[:2])) == "Both images are at registry.plant-7.example:5000"
