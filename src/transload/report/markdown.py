@@ -8,8 +8,8 @@ from transload.planning.plan import Share
 from transload.report.problem import Problem
 from transload.report.result import ImageResult, Result, exit_code
 from transload.report.several import Results
-from transload.report.summary import status_counts, verdict
-from transload.report.texts import count, duration, instant, one_line, rate, size
+from transload.report.summary import rate_of_copied, status_counts, verdict
+from transload.report.texts import count, duration, instant, one_line, size
 from transload.report.trusted import Trusted
 
 _ESCAPED = str.maketrans({char: f"\\{char}" for char in "\\`*_[]<>|#"})
@@ -57,7 +57,7 @@ def _asked(result: Result) -> Iterator[str]:
         "Began": instant(result.began_wall_s),
         "Took": duration(result.duration_s),
         "Images": status_counts(result) or "none",
-        "Copied": _share(copied) + (f", {rate(result.rate_bytes_per_s)}" if result.rate_bytes_per_s else ""),
+        "Copied": ", ".join([_share(copied), *rate_of_copied(result)]),
         "Mounted": _share(mounted),
         "Already there": _share(present),
         **({"Written": ", ".join(map(_code, result.written))} if result.written else {}),

@@ -145,8 +145,7 @@ def _facts(result: Result, width: int | None, traffic: Sequence[HostTotals]) -> 
     phrases += [
         f"{share.blobs:,} {what}" for share, what in ((mounted, "mounted"), (present, "already there")) if share.blobs
     ]
-    if copied.blobs and result.rate_bytes_per_s and not result.interrupted:  # it counts half blobs, these do not
-        phrases.append(rate(result.rate_bytes_per_s))
+    phrases += rate_of_copied(result)
     if result.retries:
         phrases.append(count(result.retries, "retry"))
     if phrases:
@@ -163,6 +162,13 @@ def _facts(result: Result, width: int | None, traffic: Sequence[HostTotals]) -> 
         yield from folded("  left:    ", left, width, "faint")
     for number, host in enumerate(traffic):
         yield from folded("           " if number else "  traffic: ", traffic_of(host), width, "faint")
+
+
+def rate_of_copied(result: Result) -> list[str]:
+    """The rate to show beside what was copied; none if most of what moved is in blobs that were not finished."""
+    copied = result.share("copied").bytes
+    shown = copied and result.rate_bytes_per_s and 2 * copied >= result.moved_bytes
+    return [rate(result.rate_bytes_per_s)] if shown else []
 
 
 def _in_short(paths: Sequence[str]) -> str:

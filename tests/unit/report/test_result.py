@@ -197,6 +197,14 @@ def test_an_interrupted_run_is_to_be_given_again_whole() -> None:
     assert "/s" not in content  # the rate is that of all bytes, and most of them are in half blobs
 
 
+def test_no_rate_is_beside_little_that_was_copied_when_most_of_what_moved_was_not_finished() -> None:
+    result = finished(planned())
+    assert any("/s" in str(line) for line in summary_lines(result) if "content: " in str(line))
+    broken = evolve(result, moved_bytes=100 * result.moved_bytes)
+    assert not any("/s" in str(line) for line in summary_lines(broken))
+    assert "/s" not in to_markdown(broken).partition("Copied")[2].partition("\n")[0]
+
+
 def test_an_image_is_as_large_as_its_content_not_as_what_was_moved() -> None:
     image = next(one for one in finished(planned()).images if "arc-controller" in one.name)
     assert image.size is not None
