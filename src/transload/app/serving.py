@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from transload.app.location import Location
 from transload.clock import SYSTEM_CLOCK, Clock
 from transload.errors import VolumeMissing
+from transload.oci import Name
 from transload.server.about import About, Fact
 from transload.wording import count, first_of, in_words
 
@@ -61,7 +62,15 @@ def about_bundle(bundle: BundleStore) -> About:
     lacking = list(bundle.lacking())
     mended = len(lacking) <= _spare(bundle)
     lost = frozenset() if mended else frozenset(name for part in lacking for name in part.images)
-    return About(title=f"The bundle {bundle.name}", facts=tuple(_facts(bundle, lacking)), incomplete=lost)
+    incomplete = lost | _without_their_target(bundle)
+    return About(title=f"The bundle {bundle.name}", facts=tuple(_facts(bundle, lacking)), incomplete=incomplete)
+
+
+def _without_their_target(bundle: BundleStore) -> frozenset[Name]:
+    """The images that need content which was not packed, since their target is known to have it."""
+    needing = {name for needed in bundle.ledger.prerequisites for name in needed.images}
+    names = (entry.image.name for entry in bundle.ledger.images if not entry.image.present)
+    return frozenset(name for name in names if str(name) in needing)
 
 
 def _facts(bundle: BundleStore, lacking: list[CheckedPart]) -> Iterator[Fact]:

@@ -17,7 +17,7 @@ from transload.bundle.format.signing import signer_of
 from transload.cli.main import main
 from transload.layout import LayoutStore
 from transload.server.about import Fact
-from transload.testing.images import fill
+from transload.testing.images import fill, image
 from transload.testing.releases import release
 
 MADE = named(release("served", images=3, size=300_000))
@@ -82,6 +82,21 @@ def test_recovery_volumes_are_enough_only_if_there_are_as_many_as_are_missing(
         assert (fact(lacking, "recovery").badge, fact(lacking, "recovery").tone) == (badge, tone)
         assert (fact(lacking, gone).badge, fact(lacking, gone).tone) == ("missing", tone)
         assert bool(about_bundle(lacking).incomplete) is (tone == "bad")
+
+
+def test_an_image_that_needs_what_only_its_target_has_is_incomplete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    old, new = image("kept", (5000, 6000)), image("kept", (5000, 7000))
+    fill(LayoutStore("far", create=True), old, "team/app", "1")
+    store = LayoutStore("site", create=True)
+    fill(store, new, "team/app", "2")
+    fill(store, image("other", (4000,)), "team/other", "1")
+    assert main(["inventory", "oci:far", "-o", "far.json", "-q"]) == 0
+    assert main(["pack", "--from", "oci:site", "-o", "december", "--against", "far.json", "-q"]) == 0
+    about = about_bundle(BundleStore("december"))
+    assert {str(name) for name in about.incomplete} == {"team/app:2"}
 
 
 @pytest.mark.parametrize("checked", [True, False])
