@@ -53,13 +53,13 @@ def free_port() -> int:
 
 
 def serving(folder: Path, port: int, log: Path, *options: str) -> Child:
-    """Start `transload serve --writable`, and wait until it answers."""
+    """Start `transload serve --writable`, with a state folder beside its log, and wait until it answers."""
     address = ("127.0.0.1", port)
     command = [sys.executable, "-m", "transload", "serve", f"oci:{folder}", "--writable"]
+    command += ["--listen", f"{address[0]}:{port}", *options]
+    environment = os.environ | {"TRANSLOAD_STATE_DIR": str(log.parent / "state")}  # not the user's: it is killed
     with log.open("ab") as file:
-        process = subprocess.Popen(
-            [*command, "--listen", f"{address[0]}:{port}", *options], stdout=file, stderr=file, stdin=subprocess.DEVNULL
-        )
+        process = subprocess.Popen(command, stdout=file, stderr=file, stdin=subprocess.DEVNULL, env=environment)
     while process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection(address, timeout=60):
             return Child(process, address)

@@ -64,6 +64,7 @@ def test_an_upload_goes_on_after_a_kill(tmp_path: Path, arrived: int) -> None:
         client.leave()
         child = serving(tmp_path / "site", port, tmp_path / "log")
         assert client.standing(location) == arrived
+        assert (tmp_path / "state").is_dir(), "what was killed is noted in the user's own folder"
         assert client.check().wrong == []
     finally:
         child.process.kill()
