@@ -10,7 +10,7 @@ from transload.report.pictures import pictures
 from transload.report.recordfacts import facts_of
 from transload.report.result import ImageResult, ImageStatus, Result, exit_code
 from transload.report.several import Results
-from transload.report.summary import grouped, status_counts, verdict
+from transload.report.summary import grouped, rate_of_copied, status_counts, verdict
 from transload.report.texts import count
 from transload.values import evolve, frozen
 
@@ -112,6 +112,7 @@ def _run(name: str, result: Result, number: int) -> dict[str, Any]:
         "meaning": meaning,
         "word": word or _WORDS[meaning],
         "statuses": status_counts(result),
+        "rate": rate_of_copied(result),
         "exit_code": exit_code(result),
         "failures": _failures(result),
         "retry_all": result.interrupted or result.ended_early or result.out_of_bytes,

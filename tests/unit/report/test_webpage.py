@@ -110,6 +110,14 @@ def test_retries_and_pauses_are_marked_and_listed() -> None:
     assert "paused for its hours" in text
 
 
+def test_no_rate_is_beside_what_was_copied_when_most_of_what_moved_was_not_finished() -> None:
+    def copied(result: Result) -> str:
+        return Reader(to_html(result)).text.partition("Copied ")[2].partition(" blobs")[2][:14]
+
+    assert "/s" in copied(recorded())
+    assert "/s" not in copied(evolve(recorded(), moved_bytes=100 * recorded().moved_bytes))
+
+
 def test_without_layers_and_course_there_are_no_pictures() -> None:
     page = to_html(evolve(recorded(), insight=None))
     assert "<svg" not in page
