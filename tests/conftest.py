@@ -5,8 +5,11 @@ And which tests of `tests/docs` and `tests/real` one worker of pytest-xdist runs
 
 from __future__ import annotations
 
+import atexit
 import gc
+import os
 import signal
+import tempfile
 from typing import Any
 
 import pytest
@@ -30,6 +33,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# Programs that tests start, and often kill, leave nothing in the state folder of whoever runs the tests.
+_state = tempfile.TemporaryDirectory(prefix="transload-tests-")
+atexit.register(_state.cleanup)
+os.environ.setdefault("TRANSLOAD_STATE_DIR", _state.name)
 
 # Longest first, so that no worker has one left when the others have ended.
 FIRST = (
