@@ -120,6 +120,9 @@ def _run(name: str, result: Result, number: int) -> dict[str, Any]:
         "pictures": pictures(result),
         "record": _record(result),
         "signed": [image for image in result.images if image.trust],
+        "warned": sum(
+            image.trust is not None and image.trust.mode == "warn" and not image.trust.holds for image in result.images
+        ),
         "gated": [image for image in result.images if image.gates],
     }
 

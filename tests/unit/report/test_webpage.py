@@ -23,6 +23,7 @@ from transload.report.reportfile import check_report_path, write_reports
 from transload.report.restoring import restored
 from transload.report.result import Result
 from transload.report.several import Results
+from transload.report.trusted import Trusted
 from transload.report.webpage import headline, to_html
 from transload.values import evolve
 
@@ -137,6 +138,15 @@ def test_signatures_gates_the_bundle_and_the_record_are_there() -> None:
         "with the key sha256:ab; transload history with --public-key proves it",
     ):
         assert words in text, words
+
+
+def test_an_unsigned_image_of_a_rule_that_warns_is_told_at_the_top() -> None:
+    result = recorded()
+    unsigned = Trusted(mode="warn", holds=False, rule="", problem="it has no signature")
+    first, *others = result.images
+    page = Reader(to_html(evolve(result, images=(evolve(first, trust=unsigned), *others)))).text
+    assert "1 image is not signed as the policy wants, which only warns" in " ".join(page.split())
+    assert "which only warns" not in Reader(to_html(result)).text
 
 
 def test_several_targets_have_a_section_each() -> None:
