@@ -62,7 +62,7 @@ def test_skopeo_pulls_what_is_served_and_nothing_can_be_pushed(
 
 def test_on_request_it_says_what_was_pulled_by_whom(shell: Shell, skopeo: Skopeo, layout: Path, tmp_path: Path) -> None:
     shell.set(TRANSLOAD_SERVE_PASSWORD="open sesame")
-    words = ("serve", "--listen", "127.0.0.1:0", f"oci:{layout}", "--user", "ali", "--log-pulls=json")
+    words = ("serve", "--listen", "127.0.0.1:0", f"oci:{layout}", "--user", "ali", "--log-pulls", "json")
     process = shell.start(*words)
     assert process.stderr
     host = re.search(r"http://(\S+?),", process.stderr.readline())

@@ -67,10 +67,8 @@ _UNLIMITED = "--limit-rate holds for what is read from a registry, not for what 
 @click.option(
     "--log-pulls",
     type=click.Choice(["text", "json"]),
-    is_flag=False,
-    flag_value="text",
     envvar="TRANSLOAD_LOG_PULLS",
-    help="Write a line to standard output for each image that was pulled: when, by whom, how much.",
+    help="Write to standard output which images were pulled: when, by whom, how much.",
 )
 @options.bundle
 @options.network
