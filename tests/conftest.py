@@ -35,7 +35,7 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_I
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Programs that tests start, and often kill, leave nothing in the state folder of whoever runs the tests.
-_state = tempfile.TemporaryDirectory(prefix="transload-tests-")
+_state = tempfile.TemporaryDirectory(prefix="tl-")
 atexit.register(_state.cleanup)
 os.environ.setdefault("TRANSLOAD_STATE_DIR", _state.name)
 

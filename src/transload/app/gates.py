@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 1800.0
 _PLACE = re.compile(r"\{(image|name|digest)\}")
-_LINES, _LINE = 3, 160  # of the output that people read, and letters of each
+_LINES, _LINE = 3, 400  # of the output that people read, and letters of each: a scanner says its verdict after a path
 _LOOKED_AT = 4096
 _CYCLONEDX = re.compile(rb'"bomFormat"\s*:\s*"CycloneDX"')
 _SPDX = re.compile(rb'"spdxVersion"\s*:\s*"SPDX-')
