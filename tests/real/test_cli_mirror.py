@@ -181,7 +181,7 @@ def test_releases_are_listed_with_what_the_target_has(shell: Shell, vendor: Regi
     told = shell(*words).out.splitlines()
     assert [line.split()[0] for line in told] == [NEW, OLD]
     assert ["at the target" in line for line in told] == [False, True]
-    hello, listed = shell(*words, "--output", "json").events
+    hello, *_, listed = shell(*words, "--output", "json").events
     assert hello["command"] == "releases"
     assert [(one["tag"], one["at_target"]) for one in listed["releases"]] == [(NEW, False), (OLD, True)]
     assert len(shell("releases", "arcdata", "--known").out.splitlines()) > 40
@@ -307,7 +307,7 @@ def test_every_line_of_json_parses_and_the_last_one_tells_all(
 )
 def test_errors_are_events_too(shell: Shell, words: tuple[str, ...], code: str) -> None:
     ran = shell(*words)
-    hello, error = ran.events
+    hello, *_, error = ran.events
     assert hello["command"] == words[0]
     assert error["problem"]["code"] == code
     assert error["problem"]["exit_code"] == ran.code

@@ -88,7 +88,7 @@ def test_verification_for_programs(shell: Shell, words: tuple[Registry, list[str
     target, given = words
     push(target, image("somebody else's"), "verified/arc-dns", NEW)
     ran = shell("verify", *given, "--output", "json")
-    hello, told = ran.events
+    hello, *_, told = ran.events  # on a slow machine it says in between what it is at
     assert (hello["event"], hello["command"]) == ("hello", "verify")
     assert (told["event"], told["good"], told["deep"]) == ("verification", False, False)
     verdicts = {one["name"]: (one["verdict"], one["problem"] and one["problem"]["code"]) for one in told["images"]}
