@@ -19,7 +19,7 @@ SHOWN = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)\)")
 FILES = sorted(PICTURES.iterdir())
 MOST_BYTES = 3 << 19
 # What only this machine, or the moment, knows.
-FOREIGN = re.compile(r"/tmp/|/home/|/root/|/work/|127\.0\.0\.1|localhost")
+FOREIGN = re.compile(rf"{re.escape(str(ROOT))}/|/tmp/|/home/|127\.0\.0\.1|localhost")
 
 
 def shown() -> list[tuple[Path, str, Path]]:

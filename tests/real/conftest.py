@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.real.browser import browser  # noqa: F401 - fixture
+from tests.real.browser import browser  # noqa: F401 - a fixture, which pytest finds by its name here
 from tests.real.engines import (  # noqa: F401 - fixtures
     buildah,
     containerd_socket,
