@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from benchmarks import content
+import pytest
+
+from benchmarks import content, growth
 from benchmarks.storage import fill_storage
 from transload.layout import LayoutStore
 from transload.oci import Name
@@ -59,3 +61,22 @@ def test_a_storage_holds_every_blob_once_and_a_link_for_each_name(tmp_path: Path
 
 def test_small_blobs_are_as_many_as_asked_for(tmp_path: Path) -> None:
     assert len(content.blobs(tmp_path, 200).blobs()) == 200
+
+
+@pytest.mark.parametrize("repositories", [1, 7])
+def test_a_folder_for_growth_is_whole_and_has_as_many_images_and_blobs_as_it_says(
+    tmp_path: Path, repositories: int
+) -> None:
+    layout = growth.filled(tmp_path / "grown", 20, repositories)
+    goods = content.opened(layout)
+    assert len(goods.names) == 20
+    assert len({name.repository for name in goods.names}) == repositories
+    blobs = goods.blobs()
+    assert len(blobs) == 20 * growth.OWN + 2  # two layers are shared by ten images each
+    for digest, size in blobs.items():
+        data = goods.file(digest).read_bytes()
+        assert (len(data), f"sha256:{hashlib.sha256(data).hexdigest()}") == (size, digest)
+        assert 100 <= size < 3 * 1024
+    assert growth.filled(tmp_path / "again", 20, repositories).joinpath("index.json").read_bytes() == (
+        layout.joinpath("index.json").read_bytes()
+    )
