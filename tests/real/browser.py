@@ -14,7 +14,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 SIZES = {"phone": (390, 844), "laptop": (1280, 800), "wall": (2560, 1440)}
-SCHEMES = ("light", "dark")
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 _QUIET = (
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
     *("--disable-sync", "--no-first-run", "--disable-dev-shm-usage"),
@@ -84,15 +84,30 @@ def opened(
 
 def violations(page: Page) -> list[str]:
     """What axe finds wrong, each with the elements; a page that scrolls sideways is wrong too."""
-    from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # has no types; most tests need no browser
+    if not page.evaluate("'axe' in window"):
+        from axe_playwright_python.base import AXE_SCRIPT  # type: ignore[import-untyped]  # has no types; most tests need no browser
 
-    found = Axe().run(page).response
+        page.evaluate(AXE_SCRIPT)
+    # Only what is wrong comes back: what is right is a megabyte for each page.
+    found = page.evaluate("axe.run({resultTypes: ['violations']}).then(all => all.violations)")
     told = [
-        f"{one['id']}: {', '.join(str(node['target'][0]) for node in one['nodes'][:5])}: {one['help']}"
-        for one in found["violations"]
+        f"{one['id']}: {', '.join(str(node['target'][0]) for node in one['nodes'][:5])}: {one['help']}" for one in found
     ]
     across, room = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
     return told + ([f"the page is {across} wide, the window {room}"] if across > room else [])
+
+
+def violations_anywhere(page: Page, name: str) -> dict[str, list[str]]:
+    """What is wrong with an open page in each of `SIZES` and `SCHEMES`. `name` is for its pictures."""
+    wrong = {}
+    for size, (width, height) in SIZES.items():
+        page.set_viewport_size({"width": width, "height": height})
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            picture(page, f"{name}-{size}-{scheme}")
+            if found := violations(page):
+                wrong[f"{size} {scheme}"] = found
+    return wrong
 
 
 def picture(page: Page, name: str) -> None:
