@@ -274,6 +274,9 @@ PLAN_BYTES = 20 << 20
 PLAN_VALUES = 1_000_000
 """Values in it: 3500 images, or 1200 for two platforms with attestations, if none of them is at the target yet."""
 
+SHARES = 10_000
+"""Shares that a plan is cut into (`apply --share`)."""
+
 INVENTORY_BYTES = 20 << 20
 """An inventory file."""
 
