@@ -27,7 +27,7 @@ _COMMANDS = {
     "mirror": ("transload.cli.mirror", "Copy images from where they are published to your registry."),
     "check": ("transload.cli.check", "Say before a long run whether it will work."),
     "plan": ("transload.cli.plan", "Say what mirror would do: steps, bytes, requests."),
-    "apply": ("transload.cli.plan", "Do what a saved plan says."),
+    "apply": ("transload.cli.apply", "Do what a saved plan says."),
     "pack": ("transload.cli.pack", "Pack images into a bundle that crosses an air gap on a disk."),
     "push": ("transload.cli.push", "Push a bundle, a folder or an archive to a registry."),
     "load": ("transload.cli.load", "Load a bundle into docker, podman or containerd of this machine."),
