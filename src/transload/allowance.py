@@ -46,6 +46,12 @@ def threads_affordable(wanted: int) -> int:
 _parts = 1
 
 
+def parts_affordable(wanted: int) -> int:
+    """How many of the `wanted` parts can work at a time, if each has only one thread; see `divided`."""
+    files = files_allowed()
+    return affordable(wanted, None if files is None else files - files // 4, space_left())
+
+
 @contextlib.contextmanager
 def divided(parts: int) -> Iterator[None]:
     """In the block, so many parts of the process work at a time, and each gets its share of threads.

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from transload.allowance import affordable, files_allowed, space_left
+from transload.allowance import affordable, files_allowed, parts_affordable, space_left
 from transload.threads import TaskGroup
 
 resource = pytest.importorskip("resource", reason="limits of POSIX")
@@ -30,6 +30,22 @@ def test_no_limit_is_asked_for_where_there_is_none() -> None:
     assert files_allowed() is None or (files_allowed() or 0) > 0
     if resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY:
         assert space_left() is None
+
+
+FEW = """
+import resource
+from transload.allowance import divided, parts_affordable, threads_affordable
+for files in (1024, 256, 64):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    with divided(parts := parts_affordable(20)):
+        print(parts, threads_affordable(16))
+"""
+
+
+def test_twenty_parts_work_at_a_time_with_one_thread_each_rather_than_one_with_all() -> None:
+    assert parts_affordable(1) == 1
+    ran = subprocess.run([sys.executable, "-c", FEW], capture_output=True, text=True, timeout=300, check=False)
+    assert (ran.stdout.splitlines(), ran.stderr) == (["20 6", "20 1", "5 1"], "")
 
 
 PROGRAM = """

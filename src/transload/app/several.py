@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from transload.allowance import divided, threads_affordable
+from transload.allowance import divided, parts_affordable
 from transload.app.job import Job
 from transload.app.location import Location
 from transload.app.mirror import Prepared, carry_out, prepare_selected, publishers_of
@@ -212,8 +212,9 @@ class SeveralRuns:
         number_of = len(self.jobs)
         ended: dict[int, Ended] = {}
         room = SpoolRoom.of(self.stores.state or Path(tempfile.gettempdir()))  # /tmp may lie in memory
-        with divided(number_of):
-            at_a_time = threads_affordable(number_of)
+        at_a_time = parts_affordable(number_of)
+        if at_a_time < number_of:
+            self.stores.notice(in_turns_note(at_a_time, number_of))
         turns = threading.Semaphore(at_a_time)
         with SharedReading(number_of, room) as shared, divided(at_a_time), TaskGroup(self.cancellation) as group:
             for number in range(number_of):
@@ -302,6 +303,14 @@ def _through(shared: SharedReading, number: int, prepared: Prepared, stores: Sto
         prepared,
         sources={locator: shared.seen_by(number, source) for locator, source in prepared.sources.items()},
         publishers=None if publishers is None else shared.opened_by(number, publishers),
+    )
+
+
+def in_turns_note(at_a_time: int, targets: int) -> str:
+    """A sentence about targets that wait for others, since the system allows too little at a time."""
+    return (
+        f"the system allows this process so little that only {at_a_time} of {targets} targets are written to at a "
+        "time, and a slow one makes others wait: raise the limits (ulimit -n, ulimit -v)"
     )
 
 
