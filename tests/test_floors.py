@@ -20,6 +20,7 @@ FLOORS: list[set[str]] = [
     {"transfer"},
     {"report", "testing"},
     {"app"},
+    {"distributed"},
     {"cli", "verbs"},
     {"__main__"},
 ]

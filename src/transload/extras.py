@@ -14,6 +14,7 @@ from transload.errors import PartMissing
 class Extra(Enum):
     """An extra, by its name in pyproject.toml."""
 
+    DISTRIBUTED = "distributed"
     HTML = "html"
     SERVE = "serve"
     SIGN = "sign"
@@ -58,6 +59,7 @@ def one_file() -> Path | None:
 
 
 _MODULES = {
+    Extra.DISTRIBUTED: ("distributed",),
     Extra.HTML: ("jinja2",),
     Extra.SERVE: ("aiohttp", "jinja2"),
     Extra.SIGN: ("cryptography",),

@@ -277,6 +277,12 @@ PLAN_VALUES = 1_000_000
 SHARES = 10_000
 """Shares that a plan is cut into (`apply --share`)."""
 
+WORKER_MESSAGE_BYTES = 4 << 20
+"""What a worker of Dask tells at a time: 250 steps that all failed have some 200 kB."""
+
+WORKER_MESSAGE_VALUES = 100_000
+"""Values in it."""
+
 INVENTORY_BYTES = 20 << 20
 """An inventory file."""
 

@@ -63,7 +63,8 @@ class Prepared:
     `releases` are those of catalogs that the plan brings whole.
 
     `finish` is called with the outcome when the run is over, and returns the files that it wrote. `instead` carries the
-    plan out in place of the engine. `publishers` are read in place of the stores' own.
+    plan out in place of the engine; `elsewhere` its steps only, on other machines. `publishers` are read in place of
+    the stores' own.
 
     With `by_size` the biggest blobs come first, as they lie in a bundle, instead of image after image. `published` says
     where images of a bundle come from, by their names in it. `request` is what the plan was made of; `gates` is what
@@ -86,6 +87,7 @@ class Prepared:
     journal: Journal = field(factory=Journal)
     finish: Callable[[Outcome], tuple[Path, ...]] | None = None
     instead: Callable[[Listener], Outcome] | None = None
+    elsewhere: Callable[[Listener], Outcome] | None = None
     made_earlier: bool = False
     by_size: bool = False
     published: Mapping[str, str] = field(factory=dict)
@@ -347,23 +349,10 @@ def carry_out(
     plan, journal = prepared.plan, prepared.journal
     if prepared.instead is not None:
         return prepared.instead(listen)
-    pace = stores.pace_of_files(prepared.sources.values(), prepared.target)
-    outcome = run(
-        plan,
-        prepared.sources,
-        prepared.target,
-        listen=listen,
-        journal=journal,
-        cancellation=cancellation,
-        bodies=min(bodies, stores.most_bodies),
-        pace=pace.pieces if pace else None,
-        recheck=prepared.made_earlier,
-        by_size=prepared.by_size,
-        publishers=prepared.publishers or publishers_of(plan, stores),
-        give_up_after_s=stores.patience_s,
-        limits=limits,
-        head_start=prepared.head_start.started if prepared.head_start else None,
-    )
+    if prepared.elsewhere is not None:
+        outcome = prepared.elsewhere(listen)
+    else:
+        outcome = _moved(prepared, stores, listen, cancellation, bodies, limits)
     if prepared.head_start is not None:
         prepared.head_start.close()
     if prepared.attestations and not outcome.interrupted:
@@ -378,3 +367,25 @@ def carry_out(
         with contextlib.suppress(LocalError):  # a state folder that cannot be written to must not fail a finished run
             journal.clear()
     return outcome
+
+
+def _moved(
+    prepared: Prepared, stores: Stores, listen: Listener, cancellation: Cancellation, bodies: int, limits: Limits
+) -> Outcome:
+    pace = stores.pace_of_files(prepared.sources.values(), prepared.target)
+    return run(
+        prepared.plan,
+        prepared.sources,
+        prepared.target,
+        listen=listen,
+        journal=prepared.journal,
+        cancellation=cancellation,
+        bodies=min(bodies, stores.most_bodies),
+        pace=pace.pieces if pace else None,
+        recheck=prepared.made_earlier,
+        by_size=prepared.by_size,
+        publishers=prepared.publishers or publishers_of(prepared.plan, stores),
+        give_up_after_s=stores.patience_s,
+        limits=limits,
+        head_start=prepared.head_start.started if prepared.head_start else None,
+    )

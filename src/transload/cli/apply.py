@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +45,11 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @click.argument("file", type=options.FILE)
 @options.named
+@click.option(
+    "--dask",
+    metavar="ADDRESS",
+    help="Let the workers of this Dask scheduler copy: tcp://HOST:8786 or tls://HOST:8786. Waits for a worker.",
+)
 @gates
 @recorded_at_target
 @record_signing
@@ -56,6 +63,7 @@ def apply(
     file: Path,
     to: str | None,
     origin: str | None,
+    dask: str | None,
     gating: GateFlags,
     record: RecordFlags,
     signing: SigningFlags,
@@ -78,12 +86,17 @@ def apply(
         with local_errors("reading", file):
             content = read_file(file, PLAN_BYTES + 1)
             decided = load_plan(content)
+        if dask is not None:
+            from transload.cli.clustered import check_clustered  # few plans are carried out by a cluster
+
+            check_clustered(dask, decided, logins, network, limits)
         policy = policy_named(trust)
         named = _named(decided, to, origin)
         own = is_own(content, session.environment.state)
         check = (lambda _: None) if own else partial(_check_logins, decided, named, session.environment)
         gathered = gather_logins(session, logins, decided.sources, decided.target, check)
         words = [word for flag, store in named.items() for word in (f"--{flag}", store)]
+        words += ["--dask", dask] if dask is not None else []
         words += [*connection_words(network, gathered), *limit_words(limits), *trust.words]
         words += [*record.words, *signing.words, *gating.words]
         began = StartTime.now(command_line(["apply", str(file), *words]), session.output.run_id)
@@ -91,7 +104,7 @@ def apply(
         signer = record_signer(record, signing, session, gating)
         looks = gates_of(gating, session, limits, signer)
         records = recording(record, signer)
-        with session.stoppable(), session.stores(gathered) as stores:
+        with session.stoppable(), session.stores(gathered) as stores, _workers(dask, session, network, jobs) as given:
             session.wait(limits)
             prepared = prepare_saved(decided, stores)
             if policy is not None:
@@ -100,8 +113,20 @@ def apply(
                 from transload.app.gatedplan import gated_plan  # few plans are shown to gates
 
                 prepared = gated_plan(prepared, looks, stores, session.cancellation, jobs)
+            prepared = given(prepared)
             result = carry(session, stores, prepared, began, lambda _: began.asked, jobs, limits, recording=records)
             return exit_code(result)
+
+
+def _workers(
+    dask: str | None, session: Session, network: Network, jobs: int
+) -> AbstractContextManager[Callable[[Prepared], Prepared]]:
+    """What gives the steps of a plan to the workers of a cluster; without one, they stay here."""
+    if dask is None:
+        return contextlib.nullcontext(lambda prepared: prepared)
+    from transload.cli.clustered import on_cluster
+
+    return on_cluster(dask, session, network, jobs)
 
 
 def _judged(prepared: Prepared, policy: Policy, trust: TrustFlags, own: bool, session: Session) -> Prepared:

@@ -1,0 +1,127 @@
+"""The call: a plan and a client of Dask in, an outcome out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from transload.app.location import Location
+from transload.app.network import Network
+from transload.distributed.coordinator import Coordinator
+from transload.errors import UsageError
+from transload.events import Listener, ignore
+from transload.files import local_errors, read_file
+from transload.limits import TRUST_STORE_BYTES
+from transload.planning import Plan
+from transload.threads import Cancellation
+from transload.transfer import Journal, Outcome
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from transload.distributed.worker import Errand
+
+
+def run(
+    plan: Plan,
+    client: Client,
+    *,
+    network: Network | None = None,
+    jobs: int = 16,
+    listen: Listener = ignore,
+    notice: Callable[[str], None] = lambda _: None,
+    cancellation: Cancellation | None = None,
+    journal: Journal | None = None,
+) -> Outcome:
+    """Carry out `plan` on the workers of a Dask `client`: blobs, then manifests, then tags.
+
+    Each worker does as many tasks at a time as it has threads, at most `jobs`. A task is one large blob, or many small
+    ones. What was on a lost worker goes to another; a blob on which all workers die fails, and the others go on.
+
+    Logins come from the workers' own environment: `DOCKER_CONFIG`, docker's and podman's files, the variables of the
+    registries' users. `network` is for all workers, but for its client certificate, which each worker has in its
+    `certs.d`; its `limit_rate` is divided among them. `listen` hears events as in a local run, `notice` gets sentences
+    for people. `cancellation` ends the run at a safe point. `journal` keeps which blobs arrived.
+
+    Failures are part of the outcome. Raises `UsageError` for a plan that needs files of this machine; `Unreachable` if
+    there is no worker or no scheduler; `PrerequisiteMissing` for workers with another version of transload.
+    """
+    from transload.distributed.cluster import DaskCluster  # needs Dask, which is an extra
+
+    check_stores(plan)
+    network = network or Network()
+    cancellation = Cancellation.within(cancellation or Cancellation())
+    errand = errand_of(network)
+    cluster = DaskCluster(client, errand, jobs=jobs)
+    with cluster.joined():
+        cluster.wait(network.give_up_after_s, cancellation, notice)
+        coordinator = Coordinator(
+            plan,
+            cluster,
+            name=errand.name,
+            listen=listen,
+            notice=notice,
+            journal=journal or Journal(),
+            cancellation=cancellation,
+            give_up_after_s=network.give_up_after_s,
+        )
+        return coordinator.run()
+
+
+def errand_of(network: Network) -> Errand:
+    """What workers must know of `network`. Raises `UsageError` for a client certificate, `LocalError`."""
+    from transload.distributed.worker import Errand  # needs Dask, which is an extra
+
+    if network.client_certificate or network.client_key:
+        raise UsageError(
+            "a client certificate does not go to the workers: its key is a secret",
+            hint="put both into certs.d/HOST on each worker, as for docker, and leave them out here",
+        )
+    authorities = []
+    for path in network.ca_files:
+        with local_errors("reading", path):
+            authorities.append(read_file(path, TRUST_STORE_BYTES))
+    settings = {
+        name: getattr(network, name)
+        for name in (
+            *("insecure_tls", "plain_http", "realms", "stall_timeout_s", "give_up_after_s", "min_rate"),
+            "max_connections",
+        )
+    }
+    return Errand(
+        name=f"transload-{os.urandom(4).hex()}",
+        network=settings,
+        limit_rate=network.limit_rate,
+        authorities=tuple(authorities),
+    )
+
+
+def check_stores(plan: Plan) -> None:
+    """Check that workers can reach the stores of a plan. Raises `UsageError`.
+
+    A registry can be reached from anywhere. A folder is read where it is shared, under the same path on each worker.
+    """
+    target = Location.parse(plan.target)
+    if target.kind != "registry":
+        raise UsageError(
+            f"workers cannot write to {target}: it would have to be one folder for all of them",
+            subject=str(target),
+            hint="serve it and make a plan for that registry: transload serve --help; or apply the plan without --dask",
+        )
+    for locator in plan.sources:
+        source = Location.parse(locator)
+        if source.kind == "registry" or (source.kind == "oci" and Path(source.value).is_absolute()):
+            continue
+        if source.kind == "oci":
+            raise UsageError(
+                f"workers cannot find {source}: its path depends on the current folder",
+                subject=str(source),
+                hint="make the plan with the absolute path of a folder that all workers share",
+            )
+        raise UsageError(
+            f"workers cannot read {source}: it is on this machine",
+            subject=str(source),
+            hint="push it to a registry first, or apply the plan without --dask",
+        )
