@@ -23,7 +23,7 @@ QUICK  := -q -n $(JOBS) tests/unit tests/test_*.py
 REAL   := -q -n $(JOBS) --dist loadfile --no-loadscope-reorder tests/docs tests/real
 BINARY := tests/real/test_binary.py
 
-.PHONY: demo test test-binary kills soak quick coverage check bench format lock pyz binary pictures docs dist clean
+.PHONY: demo test test-binary kills soak quick coverage check bench simulate format lock pyz binary pictures docs dist clean
 
 demo: $(VENV)/ready
 	@$(BIN)/transload demo
@@ -67,6 +67,10 @@ check: $(VENV)/ready
 # Some fifteen minutes; `make bench BENCH=--full` measures everything, `BENCH=--help` says what there is to choose from.
 bench: $(VENV)/bench servers
 	$(BIN)/python -m benchmarks $(BENCH)
+
+# The engine against simulated wires and registries, in virtual time: hundreds of topologies, each with its optimum.
+simulate: $(VENV)/ready
+	PYTHONHASHSEED=0 $(BIN)/python -m benchmarks.simulation
 
 $(VENV)/bench: $(VENV)/ready
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --group bench

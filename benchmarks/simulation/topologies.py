@@ -1,0 +1,264 @@
+"""Topologies: wires, registries and images, with the least time that a copy can take there, derived by hand.
+
+No copy is faster than its narrowest place: the bytes over each line, the largest blob where one connection is slow, the
+requests where they are limited, and the round trips that follow from one another. `optimum_s` is the largest of these,
+with the round trips before the first byte and after the last one.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+from attrs import field, frozen
+
+from benchmarks.simulation.registries import Rules, Wire
+from transload.net.slots import for_bodies
+from transload.transfer.engine import BODIES
+from transload.transfer.lanes import SMALL
+
+MB = 1_000_000
+USUAL = 1.10
+BOUNDS = {
+    # Runs of seconds: the engine finds out how many connections carry more, and each look takes some round trips.
+    "long wire": 1.4,
+    "connections limited at the source": 1.7,
+    "connections limited at the target": 1.7,
+    "one huge blob": 1.25,
+    "one huge blob among others": 1.25,
+    "many small blobs": 1.6,
+    # Windows that begin while requests wait, and a wait that is guessed where the registry does not say how long.
+    "requests limited": 1.75,
+    "few at a time": 1.9,
+}
+"""More than `USUAL`, and why; docs/simulation.md says it at length."""
+SLOTS = 32
+"""Connections to a host at most (`NetSettings.slots_per_host`)."""
+READERS = WRITERS = for_bodies(SLOTS)
+"""Bodies at a time, in one direction."""
+LARGE = 256 << 10
+_TIMES = 3  # round trips to the target that nothing overlaps with: the end of the last body, PUT, and the manifest
+
+
+@frozen(kw_only=True)
+class End:
+    """A registry and its wire."""
+
+    wire: Wire = field(factory=Wire)
+    rules: Rules = field(factory=Rules)
+
+    @property
+    def turn_s(self) -> float:
+        """A request and its answer."""
+        return self.wire.rtt_s + self.wire.think_s
+
+
+@frozen(kw_only=True)
+class Topology:
+    """One case. `images` are the sizes of the layers of each. Above `bound` times the optimum it fails."""
+
+    kind: str
+    name: str
+    images: tuple[tuple[int, ...], ...]
+    source: End = field(factory=End)
+    targets: tuple[End, ...] = field(factory=lambda: (End(),))
+    shares: int = 1
+    seed: int = 1
+
+    @property
+    def bound(self) -> float:
+        """How many times the optimum it may take."""
+        return BOUNDS.get(self.kind, USUAL)
+
+    @property
+    def sizes(self) -> list[int]:
+        """Each blob once."""
+        return [size for layers in self.images for size in layers]
+
+
+def optimum_s(topology: Topology) -> float:
+    """The least time that the run can take, once its plan is made."""
+    return max(_to(topology, target) for target in topology.targets)
+
+
+def _to(topology: Topology, target: End) -> float:
+    source, sizes = topology.source, topology.sizes
+    total, largest = sum(sizes), max(sizes)
+    bytes_s = max(total / source.wire.rate, total / target.wire.rate)
+    readers, writers = _at_a_time(source, READERS), _at_a_time(target, WRITERS) * topology.shares
+    each_s = max(
+        total / (source.wire.each * readers * topology.shares),
+        largest / (source.wire.each * (readers if source.rules.parts else 1)),
+        total / (target.wire.each * writers),
+        largest / target.wire.each,
+    )
+    small = sum(size <= LARGE for size in sizes) + len(topology.images)
+    reading_s = small * source.turn_s / (min(READERS, _at_a_time(source, READERS)) * topology.shares)
+    writing_s = small * 2 * target.turn_s / (min(BODIES + SMALL, _at_a_time(target, SLOTS)) * topology.shares)
+    turns_s = max(reading_s, writing_s)
+    waits_s = max(_waits(source, len(sizes) + len(topology.images)), _waits(target, _requests(topology)))
+    ends_s = source.turn_s + _TIMES * target.turn_s
+    return max(bytes_s, each_s, turns_s, waits_s) + ends_s
+
+
+def _at_a_time(end: End, most: int) -> int:
+    rules = end.rules
+    return min(most, rules.at_a_time or most, rules.connections or most)
+
+
+def _requests(topology: Topology) -> int:
+    """Requests to the target: a small blob needs two, a large one three, a manifest one."""
+    sizes = topology.sizes
+    large = sum(size > LARGE for size in sizes)
+    return 3 * large + 2 * (len(sizes) - large + len(topology.images)) + len(topology.images)
+
+
+def _waits(end: End, requests: int) -> float:
+    """The whole windows that pass until so many requests are allowed."""
+    rules = end.rules
+    return 0.0 if rules.requests is None else (requests - 1) // rules.requests * rules.window_s
+
+
+# --- what is copied
+
+
+def release(megabytes: float, *, images: int = 12, layers: int = 4, seed: int = 1) -> tuple[tuple[int, ...], ...]:
+    """Layers as in releases: a few large ones, many small ones."""
+    chance = random.Random(seed)
+    weights = [[chance.lognormvariate(0, 1.5) for _ in range(layers)] for _ in range(images)]
+    whole = sum(map(sum, weights))
+    return distinct([[int(megabytes * MB * weight / whole) for weight in each] for each in weights])
+
+
+def alike(count: int, size: int, *, per_image: int = 4) -> tuple[tuple[int, ...], ...]:
+    """Layers of one size."""
+    return distinct([[size] * min(per_image, count - at) for at in range(0, count, per_image)])
+
+
+def distinct(sizes: list[list[int]]) -> tuple[tuple[int, ...], ...]:
+    """Sizes that differ, since the sum of zeros follows from their number."""
+    seen: set[int] = set()
+    for layers in sizes:
+        for at, size in enumerate(layers):
+            while size in seen or size < 1:
+                size += 1
+            seen.add(size)
+            layers[at] = size
+    return tuple(tuple(layers) for layers in sizes)
+
+
+# --- the grid
+
+
+def quick() -> list[Topology]:
+    """Some of each kind: those with the fewest bytes and blobs, for the tests."""
+    by_kind: dict[str, list[Topology]] = {}
+    for topology in grid():
+        by_kind.setdefault(topology.kind, []).append(topology)
+    return [each for kind in by_kind.values() for each in sorted(kind, key=lambda one: sum(one.sizes))[:2]]
+
+
+def grid() -> Iterator[Topology]:
+    """All of them."""
+    yield from _long()
+    yield from _narrow()
+    yield from _each()
+    yield from _huge()
+    yield from _small()
+    yield from _limited()
+    yield from _crowded()
+    yield from _lossy()
+
+
+def _long() -> Iterator[Topology]:
+    for rtt_ms in (20, 60, 120, 250):
+        for rate in (6, 25, 100):
+            for total in (60, 240):
+                wire = Wire(rate=rate * MB, rtt_s=rtt_ms / 1000)
+                name = f"{rtt_ms} ms, {rate} MB/s, {total} MB"
+                yield Topology(kind="long wire", name=name, images=release(total), source=End(wire=wire))
+
+
+def _narrow() -> Iterator[Topology]:
+    for rate in (1, 3, 10, 40):
+        for total in (40, 120):
+            for seed in (1, 2):
+                narrow, images = End(wire=Wire(rate=rate * MB, rtt_s=0.01)), release(total, seed=seed)
+                name = f"{rate} MB/s, {total} MB, mix {seed}"
+                yield Topology(kind="small pipe at the source", name=name, images=images, source=narrow)
+                yield Topology(kind="small pipe at the target", name=name, images=images, targets=(narrow,))
+
+
+def _each() -> Iterator[Topology]:
+    for each in (1, 4, 12):
+        for rtt_ms in (10, 80):
+            for side in ("source", "target"):
+                end = End(wire=Wire(each=each * MB, rtt_s=rtt_ms / 1000))
+                ends = {"source": end} if side == "source" else {"targets": (end,)}
+                for images in (release(160), alike(32, 5 * MB)):
+                    name = f"{each} MB/s each, {rtt_ms} ms, {len(images)} images"
+                    yield Topology(kind=f"connections limited at the {side}", name=name, images=images, **ends)
+
+
+def _huge() -> Iterator[Topology]:
+    for size in (100, 400):
+        for rtt_ms in (5, 50, 150):
+            for each in (5, 1000):
+                wire = Wire(rate=50 * MB, each=each * MB, rtt_s=rtt_ms / 1000)
+                name = f"{size} MB, {rtt_ms} ms, {each} MB/s each"
+                yield Topology(kind="one huge blob", name=name, images=((size * MB,),), source=End(wire=wire))
+    for share in (0.3, 0.6):
+        for rate in (5, 20):
+            wire = Wire(rate=rate * MB, rtt_s=0.03)
+            images = (*release(100 * (1 - share), images=10), (int(100 * MB * share),))
+            name = f"{share:.0%} of all in one, {rate} MB/s"
+            yield Topology(kind="one huge blob among others", name=name, images=images, source=End(wire=wire))
+
+
+def _small() -> Iterator[Topology]:
+    for count in (100, 300):
+        for rtt_ms in (2, 20, 100):
+            for side in ("source", "target"):
+                end = End(wire=Wire(rtt_s=rtt_ms / 1000))
+                ends = {"source": end} if side == "source" else {"targets": (end,)}
+                yield Topology(
+                    kind="many small blobs", name=f"{count}, {rtt_ms} ms at the {side}",
+                    images=alike(count, 20_000, per_image=6), **ends,
+                )  # fmt: skip
+
+
+def _limited() -> Iterator[Topology]:
+    for requests, window_s in ((20, 10), (50, 30), (10, 5)):
+        for tells in (True, False):
+            for side in ("source", "target"):
+                end = End(wire=Wire(rtt_s=0.02), rules=Rules(requests=requests, window_s=window_s, tells=tells))
+                ends = {"source": end} if side == "source" else {"targets": (end,)}
+                told = "Retry-After" if tells else "no word"
+                yield Topology(
+                    kind="requests limited", name=f"{requests} in {window_s} s at the {side}, {told}",
+                    images=release(60, images=16), **ends,
+                )  # fmt: skip
+
+
+def _crowded() -> Iterator[Topology]:
+    for most in (2, 4, 8):
+        for status in (429, 503):
+            for side in ("source", "target"):
+                wire = Wire(rate=40 * MB, rtt_s=0.02)
+                end = End(wire=wire, rules=Rules(at_a_time=most, crowded=status))
+                ends = {"source": end} if side == "source" else {"targets": (end,)}
+                yield Topology(
+                    kind="few at a time", name=f"{most} at the {side}, then {status}", images=release(200), **ends
+                )
+
+
+def _lossy() -> Iterator[Topology]:
+    for after in (10, 40):
+        for seed in (1, 2, 3):
+            for side in ("source", "target"):
+                wire = Wire(rate=20 * MB, rtt_s=0.03, breaks_after=after * MB)
+                ends = {"source": End(wire=wire)} if side == "source" else {"targets": (End(wire=wire),)}
+                yield Topology(
+                    kind="lossy line", name=f"breaks after {after} MB at the {side}, {seed}",
+                    images=release(200, seed=seed), seed=seed, **ends,
+                )  # fmt: skip
