@@ -37,7 +37,8 @@ if TYPE_CHECKING:
         parse_volume_size,
     )
     from transload.bundle.format.edition import BundledRelease, Edition
-    from transload.bundle.format.ledger import Ledger, LedgerImage, StoredBlob, StoredExtra
+    from transload.bundle.format.entries import LedgerImage, StoredBlob, StoredExtra
+    from transload.bundle.format.ledger import Ledger
     from transload.bundle.format.signing import PublicKey, Signer, load_private_key, load_public_key
     from transload.bundle.reading.checking import CheckedPart
     from transload.bundle.repairing.repair import Repaired, RepairedFile
@@ -300,7 +301,8 @@ _HOMES = {
         "parse_volume_size",
     ),
     "transload.bundle.format.edition": ("BundledRelease", "Edition"),
-    "transload.bundle.format.ledger": ("Ledger", "LedgerImage", "StoredBlob", "StoredExtra"),
+    "transload.bundle.format.entries": ("LedgerImage", "StoredBlob", "StoredExtra"),
+    "transload.bundle.format.ledger": ("Ledger",),
     "transload.bundle.format.signing": ("PublicKey", "Signer", "load_private_key", "load_public_key"),
     "transload.bundle.reading.checking": ("CheckedPart",),
     "transload.bundle.repairing.repair": ("Repaired", "RepairedFile"),

@@ -9,11 +9,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 _quoted = json.encoder.encode_basestring_ascii
 
 Order = Callable[[Iterable[str]], Iterable[str]]
+_TOGETHER = 32  # items in one piece: whoever takes the pieces has some work with each
+
+
+class Written(str):
+    """The text of an item of a list, which is not written once more."""
+
+    __slots__ = ()
 
 
 def lined(document: Mapping[str, Any], order: Order = sorted) -> bytes:
@@ -24,7 +32,7 @@ def lined(document: Mapping[str, Any], order: Order = sorted) -> bytes:
 def pieces(document: Mapping[str, Any], order: Order = sorted) -> Iterator[str]:
     """The text of an object in pieces. `order` of the keys is `sorted`, or `iter` for the order that they have.
 
-    A value that is an iterator is written as a list; its items are not kept in memory.
+    A value that is an iterator is written as a list, whose items may be `Written`; they are not kept in memory.
     """
     before = "{"
     for key in order(document):
@@ -38,10 +46,15 @@ def pieces(document: Mapping[str, Any], order: Order = sorted) -> Iterator[str]:
     yield "{}\n" if before == "{" else "\n}\n"
 
 
+def written(item: Any, order: Order = sorted) -> Written:
+    """The text of an item of a list in the object."""
+    return item if isinstance(item, Written) else Written(_written(item, "\n  ", order))
+
+
 def _items(items: Iterator[Any], order: Order) -> Iterator[str]:
     before = "["
-    for item in items:
-        yield before + "\n  " + _written(item, "\n  ", order)
+    while texts := [written(item, order) for item in islice(items, _TOGETHER)]:
+        yield before + "\n  " + ",\n  ".join(texts)
         before = ","
     yield "[]" if before == "[" else "\n ]"
 

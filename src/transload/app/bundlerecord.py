@@ -16,8 +16,9 @@ from transload.app.mirror import Prepared
 from transload.app.recording import check_recorded_by
 from transload.app.signedrecord import Opened, encoded, judged
 from transload.bundle.format.contents import ExtraFile
+from transload.bundle.format.entries import StoredExtra
 from transload.bundle.format.keys import PublicKey
-from transload.bundle.format.ledger import Ledger, StoredExtra
+from transload.bundle.format.ledger import Ledger
 from transload.bundle.format.signing import Signer
 from transload.bundle.format.volumes import JOURNAL, RECORD
 from transload.bundle.reading.checking import volumes_of

@@ -15,7 +15,7 @@ from transload.app.mirror import Prepared
 from transload.app.readback import counted, told
 from transload.app.stores import Stores
 from transload.bundle.format.blueprint import Blueprint
-from transload.bundle.format.ledger import Stored, StoredBlob
+from transload.bundle.format.entries import Stored, StoredBlob
 from transload.bundle.writing.onmedia import Ask, MediaWriter
 from transload.bundle.writing.sequence import Sequence
 from transload.bundle.writing.written import WrittenVolumes

@@ -28,7 +28,8 @@ from transload.wording import number_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from transload.bundle.format.ledger import Ledger, StoredExtra
+    from transload.bundle.format.entries import StoredExtra
+    from transload.bundle.format.ledger import Ledger
     from transload.bundle.reading.reader import BundleStore
     from transload.trust.policy import Policy
     from transload.trust.policyfolder import Material

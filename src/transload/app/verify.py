@@ -35,7 +35,8 @@ from transload.values import evolve, field, frozen
 if TYPE_CHECKING:
     from transload.app.judging import Beside, Origin, Whose
     from transload.app.trusting import Judge
-    from transload.bundle.format.ledger import Ledger, LedgerImage
+    from transload.bundle.format.entries import LedgerImage
+    from transload.bundle.format.ledger import Ledger
     from transload.bundle.reading.reader import BundleStore
 
 

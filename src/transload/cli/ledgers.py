@@ -15,7 +15,8 @@ from transload.values import field, frozen
 
 if TYPE_CHECKING:
     from transload.bundle.format.edition import Edition
-    from transload.bundle.format.ledger import Ledger, LedgerImage
+    from transload.bundle.format.entries import LedgerImage
+    from transload.bundle.format.ledger import Ledger
     from transload.report.foundrecord import FoundRecord
 
 _NAMED = 4  # so many volumes are named one by one

@@ -14,7 +14,8 @@ from attrs import evolve
 from tests.unit.bundle.packing import blobs_of, contents_of, pack, saved
 from transload.bundle import BundleStore, BundleWriter, Prerequisite, lay_out
 from transload.bundle.format.blueprint import head, head_size, index_content, index_of, placed
-from transload.bundle.format.ledger import Ledger, StoredBlob
+from transload.bundle.format.entries import StoredBlob
+from transload.bundle.format.ledger import Ledger
 from transload.bundle.format.tarheader import END, header, padding
 from transload.bundle.reading.accounts import Accounts
 from transload.cli.main import main

@@ -14,7 +14,8 @@ from itertools import chain
 from typing import Any
 
 from transload.bundle.format.contents import BundledImage, Contents
-from transload.bundle.format.ledger import Ledger, LedgerImage, Stored, StoredBlob, StoredExtra
+from transload.bundle.format.entries import LedgerImage, Stored, StoredBlob, StoredExtra
+from transload.bundle.format.ledger import Ledger
 from transload.bundle.format.saved import SAVED, ManifestOf, saved_content
 from transload.bundle.format.tarheader import BLOCK, END, header, header_size, padding
 from transload.bundle.format.volumes import Cut

@@ -11,29 +11,43 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from operator import ge
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from transload.bundle.format.contents import BundledImage, ExtraFile, Prerequisite
+from transload.bundle.format.contents import Prerequisite
 from transload.bundle.format.edition import Edition
+from transload.bundle.format.entries import (
+    Item,
+    LedgerImage,
+    StoredBlob,
+    StoredExtra,
+    blob_in,
+    blob_out,
+    blob_text,
+    bytes_in,
+    check_count,
+    digest_in,
+    extra_in,
+    extra_out,
+    image_in,
+    image_out,
+    listed,
+    prerequisite_in,
+    prerequisite_out,
+    text_in,
+)
 from transload.bundle.format.ledgertext import LedgerText
+from transload.bundle.format.piecewise import Apart, taken_apart
 from transload.bundle.format.volumes import Cut
 from transload.documents.value import Document, Value
 from transload.errors import BundleInvalid, LedgerTampered, LimitExceeded, TransloadError
 from transload.limits import LEDGER_BYTES, LEDGER_VALUES, VOLUMES
 from transload.linedjson import pieces
 from transload.oci import Descriptor, Digest, Name
-from transload.oci.imagelayout import blob_path
-from transload.oci.reference import check_repository
-from transload.strictjson import OverLimit, check_counts, check_size, read_json
-from transload.values import define, evolve, field, frozen
+from transload.strictjson import OverLimit, check_counts, check_size
+from transload.values import define, evolve, field
 
 KIND = "transload-bundle"  # so that the signature of a ledger cannot be used for another document
 FORMATS = (1, 2, 3)  # the second has a manifest.json, and says so; the third says which edition it is
-MEMBERS = 200_000
-STREAM_BYTES = 1 << 50  # a pebibyte
-
 _KEYS = frozenset(
     "kind format images blobs extras prerequisites against plan index volume_size volumes size".split()  # noqa: SIM905 - reads better
 )
@@ -42,67 +56,6 @@ _MORE_KEYS: Mapping[int, frozenset[str]] = {
     2: frozenset({"manifest"}),
     3: frozenset({"manifest", "edition"}),
 }
-Item = TypeVar("Item")
-
-
-@frozen
-class StoredBlob:
-    """A blob or manifest, the offset of its first byte in the stream, and its subject, if it is a referrer."""
-
-    descriptor: Descriptor
-    offset: int
-    subject: Digest | None = None
-
-    @property
-    def path(self) -> str:
-        """The member's name in the archive."""
-        return blob_path(self.descriptor.digest)
-
-    @property
-    def size(self) -> int:
-        """The size of the content in bytes."""
-        return self.descriptor.size
-
-    @property
-    def digest(self) -> Digest:
-        """The digest that the content must have."""
-        return self.descriptor.digest
-
-    @property
-    def key(self) -> Digest:
-        """What tells it from all other members."""
-        return self.descriptor.digest
-
-
-@frozen
-class StoredExtra:
-    """An extra file, and the offset of its first byte in the stream."""
-
-    name: str
-    size: int
-    digest: Digest
-    offset: int
-
-    @property
-    def path(self) -> str:
-        """The member's name in the archive."""
-        return f"transload/extra/{self.name}"
-
-    @property
-    def key(self) -> Digest:
-        """What tells it from all other members: a blob, or another file, may have the same content."""
-        return Digest.of(f"extra {self.name} {self.digest}".encode())
-
-
-Stored = StoredBlob | StoredExtra
-
-
-@frozen
-class LedgerImage:
-    """An image, and the positions in `Ledger.blobs` of everything that it needs from this bundle."""
-
-    image: BundledImage
-    blobs: tuple[int, ...]
 
 
 @define(frozen=True, slots=False, kw_only=True)
@@ -179,10 +132,10 @@ class Ledger:
         document = {
             "kind": KIND,
             "format": self.format,
-            "images": map(_image_out, self.images),
-            "blobs": map(_blob_out, self.blobs),
-            "extras": map(_extra_out, self.extras),
-            "prerequisites": map(_prerequisite_out, self.prerequisites),
+            "images": map(image_out, self.images),
+            "blobs": map(blob_text, self.blobs),
+            "extras": map(extra_out, self.extras),
+            "prerequisites": map(prerequisite_out, self.prerequisites),
             "against": self.against,
             "plan": self.plan_digest,
             "index": self.index_digest,
@@ -209,27 +162,26 @@ class Ledger:
         with _reading():
             check_counts(self.text.size, self.text.values, LEDGER_BYTES, LEDGER_VALUES)
             for entries, out, read in self._entries():
-                _check_count(len(entries))
+                check_count(len(entries))
                 if any(read(Value(out(entry), document)) != entry for entry in entries):
                     raise _tampered("an entry would be read as another one")
             _check_whole(self)
 
     def _entries(self) -> Iterator[tuple[Sequence[Any], Callable[[Any], Any], Callable[[Value], Any]]]:
         """The entries of each list, how they are written, and how they are read."""
-        yield self.images, _image_out, lambda image: _image_in(image, len(self.blobs))
-        yield self.blobs, _blob_out, _blob_in
-        yield self.extras, _extra_out, _extra_in
-        yield self.prerequisites, _prerequisite_out, _prerequisite_in
+        yield self.images, image_out, lambda image: image_in(image, len(self.blobs))
+        yield self.blobs, blob_out, blob_in
+        yield self.extras, extra_out, extra_in
+        yield self.prerequisites, prerequisite_out, prerequisite_in
 
     @classmethod
     def decode(cls, raw: bytes) -> Ledger:
         """Read and check. Raises `LedgerTampered`, `LimitExceeded`; `BundleInvalid` for a later format."""
         with _reading():
             check_size(raw, LEDGER_BYTES, LEDGER_VALUES)
-            document = read_json(raw, limit=LEDGER_BYTES, values=LEDGER_VALUES)
-            _check_format(document)
-            ledger = _ledger_in(Value(document, Document("ledger")))
-            del document  # it takes more memory than the ledger
+            apart = taken_apart(raw)
+            _check_format(apart.document)
+            ledger = _ledger_in(apart)
             if ledger._is_written_as(raw):
                 vars(ledger)["text"] = LedgerText.of((raw,))  # so that it is not written once more
                 return ledger
@@ -272,44 +224,29 @@ def _check_format(document: Any) -> None:
         raise _tampered("its keys are not those of a ledger")
 
 
-def _blob_out(blob: StoredBlob) -> dict[str, Any]:
-    document = {**blob.descriptor.to_json(), "offset": blob.offset}
-    return document | ({"subject": blob.subject} if blob.subject else {})
+def _ledger_in(apart: Apart) -> Ledger:
+    root = Value(apart.document, Document("ledger"))
 
+    def entries(key: str, read: Callable[[Value], Item]) -> tuple[Item, ...]:
+        whole = root.get(key)
+        if key not in apart.spans:
+            return listed(whole, read)
+        check_count(apart.count(key))
+        return tuple(read(Value(entry, whole.document, whole, at)) for at, entry in enumerate(apart.entries(key)))
 
-def _image_out(entry: LedgerImage) -> dict[str, Any]:
-    document = entry.image.root.to_json() | {"name": str(entry.image.name), "source": entry.image.source}
-    if entry.image.left_out:
-        document["left_out"] = list(entry.image.left_out)
-    return document | ({"present": True} if entry.image.present else {"blobs": list(entry.blobs)})
-
-
-def _extra_out(extra: StoredExtra) -> dict[str, Any]:
-    return {"name": extra.name, "size": extra.size, "digest": extra.digest, "offset": extra.offset}
-
-
-def _prerequisite_out(needed: Prerequisite) -> dict[str, Any]:
-    return {
-        **needed.descriptor.to_json(),
-        "repositories": list(needed.repositories),
-        "images": list(needed.images),
-    }
-
-
-def _ledger_in(root: Value) -> Ledger:
-    number, blobs = root.get("format").content, _list(root.get("blobs"), _blob_in)
+    number, blobs = root.get("format").content, entries("blobs", blob_in)
     ledger = Ledger(
-        images=_list(root.get("images"), lambda image: _image_in(image, len(blobs))),
+        images=entries("images", lambda image: image_in(image, len(blobs))),
         blobs=blobs,
-        extras=_list(root.get("extras"), _extra_in),
-        prerequisites=_list(root.get("prerequisites"), _prerequisite_in),
-        against=_text(root.get("against")),
-        plan_digest=root.get("plan").maybe(_digest),
-        index_digest=_digest(root.get("index")),
-        saved_digest=_digest(root.get("manifest")) if number == 2 else root.get("manifest").maybe(_digest),
+        extras=entries("extras", extra_in),
+        prerequisites=entries("prerequisites", prerequisite_in),
+        against=text_in(root.get("against")),
+        plan_digest=root.get("plan").maybe(digest_in),
+        index_digest=digest_in(root.get("index")),
+        saved_digest=digest_in(root.get("manifest")) if number == 2 else root.get("manifest").maybe(digest_in),
         edition=Edition.of(root.get("edition")) if number == 3 else None,
-        volume_bytes=root.get("volume_size").maybe(_bytes),
-        size=_bytes(root.get("size")),
+        volume_bytes=root.get("volume_size").maybe(bytes_in),
+        size=bytes_in(root.get("size")),
     )
     _check_whole(ledger)
     return ledger
@@ -321,79 +258,3 @@ def _check_whole(ledger: Ledger) -> None:
         raise ValueError("something is listed twice")
     if ledger.cut.count > VOLUMES:
         raise LimitExceeded(f"a bundle of {ledger.cut.count} volumes, {VOLUMES} are allowed")
-
-
-def _blob_in(blob: Value) -> StoredBlob:
-    return StoredBlob(_descriptor(blob), _bytes(blob.get("offset")), blob.get("subject").maybe(_digest))
-
-
-def _image_in(value: Value, blobs: int) -> LedgerImage:
-    image = BundledImage(
-        value.get("name").read(Name.parse),
-        _descriptor(value),
-        _text(value.get("source")),
-        present=value.get("present").maybe(Value.truth, False),
-        left_out=value.get("left_out").maybe(lambda left_out: _list(left_out, _digest), ()),
-    )
-    needed = value.get("blobs").maybe(lambda numbers: _bounded(numbers).numbers(blobs), ())
-    if any(map(ge, needed, needed[1:])):
-        raise value.get("blobs").fail(f"{image.name} needs a blob twice, or they are not in order")
-    return LedgerImage(image, needed)
-
-
-def _extra_in(value: Value) -> StoredExtra:
-    # Made as an `ExtraFile`, so that the same rules hold for its name.
-    size, digest, offset = _bytes(value.get("size")), _digest(value.get("digest")), _bytes(value.get("offset"))
-    extra = value.get("name").read(lambda name: ExtraFile(name, Path(), size, digest))
-    return StoredExtra(extra.name, extra.size, extra.digest, offset)
-
-
-def _prerequisite_in(value: Value) -> Prerequisite:
-    repositories = _list(value.get("repositories"), lambda repository: repository.read(check_repository))
-    return Prerequisite(_descriptor(value), repositories, _list(value.get("images"), _text))
-
-
-def _descriptor(value: Value) -> Descriptor:
-    descriptor = value.made(_to_descriptor)
-    if descriptor.size > STREAM_BYTES:
-        raise LimitExceeded(f"a size of {descriptor.size} bytes, no bundle is larger than {STREAM_BYTES}")
-    if not descriptor.artifact_type.isprintable():
-        raise value.fail("has an artifact type that is not printable")
-    return descriptor
-
-
-def _to_descriptor(content: Any) -> Descriptor:
-    return Descriptor.from_json(content, "the descriptor")
-
-
-def _list(value: Value, read: Callable[[Value], Item]) -> tuple[Item, ...]:
-    return tuple(map(read, _bounded(value).items()))
-
-
-def _bounded(value: Value) -> Value:
-    """This list, of at most `MEMBERS` entries."""
-    if isinstance(value.content, list):
-        _check_count(len(value.content))
-    return value
-
-
-def _check_count(count: int) -> None:
-    if count > MEMBERS:
-        raise LimitExceeded(f"a ledger with a list of {count} entries, {MEMBERS} are allowed")
-
-
-def _bytes(value: Value) -> int:
-    if type(value.content) is int and value.content > STREAM_BYTES:
-        raise LimitExceeded(f"a size of {str(value.content)[:40]} bytes, no bundle is larger than {STREAM_BYTES}")
-    return value.number()
-
-
-def _digest(value: Value) -> Digest:
-    return value.read(Digest)
-
-
-def _text(value: Value) -> str:
-    text = value.text()
-    if not text.isprintable():  # these texts are printed to terminals
-        raise value.wrong("printable text")
-    return text

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from transload.bundle.format.blueprint import starts
-from transload.bundle.format.ledger import Stored
+from transload.bundle.format.entries import Stored
 from transload.bundle.format.stream import PathOf, StreamReader
 from transload.bundle.format.tarheader import header, padding, why_not
 from transload.bundle.format.volumes import Cut

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator
 from functools import cached_property
 
-from transload.bundle.format.ledger import STREAM_BYTES
+from transload.bundle.format.entries import STREAM_BYTES
 from transload.bundle.format.tarheader import BLOCK as TAR_BLOCK
 from transload.bundle.format.tarheader import END, header, header_size, padding
 from transload.bundle.format.volumes import Cut

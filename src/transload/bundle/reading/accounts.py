@@ -6,7 +6,8 @@ from collections.abc import Set
 from typing import TYPE_CHECKING
 
 from transload.bundle.format.blueprint import saved_of
-from transload.bundle.format.ledger import Ledger, LedgerImage
+from transload.bundle.format.entries import LedgerImage
+from transload.bundle.format.ledger import Ledger
 from transload.errors import LedgerTampered, TransloadError
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.values import frozen

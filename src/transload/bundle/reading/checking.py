@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from transload.bundle.format.blueprint import ends, starts
-from transload.bundle.format.ledger import Ledger, Stored, StoredBlob
+from transload.bundle.format.entries import Stored, StoredBlob
+from transload.bundle.format.ledger import Ledger
 from transload.bundle.format.member import Opener, Read, prove
 from transload.bundle.format.tarheader import END
 from transload.bundle.format.volumes import Cut

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from transload.bundle.format.entries import STREAM_BYTES
 from transload.bundle.format.keys import PublicKey
-from transload.bundle.format.ledger import STREAM_BYTES
 from transload.bundle.format.recovery import Description
 from transload.bundle.format.recoveryfile import descriptions_in
 from transload.bundle.format.stream import PathOf, StreamReader

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from transload.bundle.format.ledger import StoredExtra
+from transload.bundle.format.entries import StoredExtra
 from transload.bundle.reading.reader import BundleStore
 from transload.errors import FileExists, NotFound
 from transload.files import Arrivals, local_errors

@@ -13,8 +13,9 @@ from functools import cached_property
 from pathlib import Path
 
 from transload.bundle.format.blueprint import starts
+from transload.bundle.format.entries import LedgerImage, Stored, StoredBlob
 from transload.bundle.format.keys import PublicKey, Signature
-from transload.bundle.format.ledger import Ledger, LedgerImage, Stored, StoredBlob
+from transload.bundle.format.ledger import Ledger
 from transload.bundle.format.member import Read, check_header
 from transload.bundle.format.stream import StreamReader
 from transload.bundle.reading.accounts import check_accounts, contradiction

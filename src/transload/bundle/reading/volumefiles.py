@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from transload.bundle.format.blueprint import starts
-from transload.bundle.format.ledger import Ledger, Stored
+from transload.bundle.format.entries import Stored
+from transload.bundle.format.ledger import Ledger
 from transload.bundle.format.tarheader import header
 from transload.bundle.format.volumes import (
     Cut,

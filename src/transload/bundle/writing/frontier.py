@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 
 from transload.bundle.format.blueprint import starts
-from transload.bundle.format.ledger import Stored
+from transload.bundle.format.entries import Stored
 from transload.bundle.writing.sums import Sums
 from transload.errors import LocalError
 from transload.oci import Digest

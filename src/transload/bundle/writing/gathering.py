@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from transload.bundle.format.blueprint import ends, starts
-from transload.bundle.format.ledger import Stored
+from transload.bundle.format.entries import Stored
 from transload.bundle.format.stream import PathOf, StreamWriter
 from transload.bundle.format.tarheader import header, padding
 from transload.bundle.format.volumes import Cut

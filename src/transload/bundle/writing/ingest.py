@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import Iterable
 
 from transload.bundle.format.blueprint import starts
-from transload.bundle.format.ledger import Stored
+from transload.bundle.format.entries import Stored
 from transload.bundle.format.stream import PathOf, StreamReader, StreamWriter
 from transload.bundle.format.tarheader import header, padding
 from transload.bundle.format.volumes import Cut

@@ -17,7 +17,7 @@ from io import FileIO
 from pathlib import Path
 
 from transload.bundle.format.blueprint import Blueprint, ends, starts
-from transload.bundle.format.ledger import Stored
+from transload.bundle.format.entries import Stored
 from transload.bundle.format.member import Read
 from transload.bundle.format.stream import writing_errors
 from transload.bundle.format.volumes import PARTIAL, split_file_name

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from transload.bundle.format.blueprint import Blueprint, ends, starts
 from transload.bundle.format.edition import time_in, time_text
-from transload.bundle.format.ledger import Stored
+from transload.bundle.format.entries import Stored
 from transload.bundle.format.stream import PathOf, StreamReader, joined, open_volume, writing_errors
 from transload.bundle.format.volumes import JOURNAL, PARTIAL, RECORD, Cut, finished_name, split_file_name
 from transload.bundle.writing.journal import PackJournal, time_begun

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from transload.bundle.format.blueprint import Blueprint, ends, starts
-from transload.bundle.format.ledger import Stored
+from transload.bundle.format.entries import Stored
 from transload.bundle.format.member import Read, is_whole
 from transload.bundle.format.stream import PathOf
 from transload.bundle.format.volumes import Cut

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 
 from transload.bundle.format.blueprint import Blueprint, ends, starts
-from transload.bundle.format.ledger import Stored, StoredBlob, StoredExtra
+from transload.bundle.format.entries import Stored, StoredBlob, StoredExtra
 from transload.bundle.format.stream import joined
 from transload.bundle.format.tarheader import END, header, padding
 from transload.errors import SizeMismatch

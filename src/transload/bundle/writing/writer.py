@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 
 from transload.bundle.format.blueprint import Blueprint, starts
-from transload.bundle.format.ledger import Stored
+from transload.bundle.format.entries import Stored
 from transload.bundle.format.member import Read, is_whole
 from transload.bundle.format.stream import StreamReader, StreamWriter, joined
 from transload.bundle.format.tarheader import END, header, padding
