@@ -579,6 +579,14 @@ class PrerequisiteMissing(TransloadError):
     exit_code = 9
 
 
+class SharesMissing(TransloadError):
+    """Some shares of a plan are not done (`apply --finish`), so that blobs are missing and no tag was pointed."""
+
+    code = "shares-missing"
+    exit_code = 10
+    retryable = True
+
+
 class OutOfBytes(TransloadError):
     """A run has moved as many bytes as it may (`Limits.max_bytes`), and something is left for the next one.
 

@@ -363,7 +363,7 @@ def carry_out(
         outcome = evolve(outcome, written=tuple(map(str, prepared.finish(outcome))))
     ends = zip(plan.images, outcome.images, strict=True)
     in_order = (ended.done and (ended.error is None or image.excused) for image, ended in ends)
-    if all(in_order):
+    if plan.share is None and all(in_order):
         with contextlib.suppress(LocalError):  # a state folder that cannot be written to must not fail a finished run
             journal.clear()
     return outcome

@@ -159,6 +159,7 @@ class RunNote:
             "bytes_total": sum(one.total for one in now),
             "rate_bytes_per_s": round(sum(one.rate_bytes_per_s for one in now)),
             "left_s": round(max(lefts)) if lefts else None,
+            **next(({"share": str(tally.plan.share)} for tally in self._tallies if tally.plan.share), {}),
             "paused_until": next((one.paused_until for one in now if one.paused_until), self._waits_until),
         }
 

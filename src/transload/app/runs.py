@@ -32,6 +32,7 @@ class HowFar:
     """How far a run is: images, and bytes of what is to be copied. `noted_s` is when that was said, since 1970.
 
     `left_s` is the time left, None while it is not known. `paused_until` is the time of the day when it goes on.
+    With `share`, these images are those of a share of a plan, which completes none.
     """
 
     images: int
@@ -43,6 +44,7 @@ class HowFar:
     left_s: int | None
     paused_until: str | None
     noted_s: float
+    share: str | None = None
 
 
 @frozen(kw_only=True)
@@ -215,6 +217,7 @@ def _far(now: Mapping[str, Any]) -> HowFar:
         left_s=None if now.get("left_s") is None else _number(now, "left_s"),
         paused_until=_text(now, "paused_until", "") or None,
         noted_s=_moment(now, "noted_s"),
+        share=_text(now, "share", "") or None,
     )
 
 
@@ -286,6 +289,7 @@ def _far_json(far: HowFar) -> dict[str, Any]:
         "left_s": far.left_s,
         "paused_until": far.paused_until,
         "noted": instant(far.noted_s),
+        **({"share": far.share} if far.share else {}),
     }
 
 

@@ -58,7 +58,7 @@ class Environment:
     the environment `helper_variables`, which has no passwords of ours. `proxy_variables` are the names of the
     variables that `proxies` come from. `source_date` is the time, in seconds since 1970, at which bundles say that they
     were packed. `state` is the folder for what was learnt about registries and unfinished runs; None for a user without
-    a home.
+    a home. `job_index` is the number of a pod in an Indexed Job of Kubernetes, from 0.
     """
 
     incumbent: Mapping[str, str] = field(factory=dict, repr=False)
@@ -85,6 +85,7 @@ class Environment:
     sign_passphrase: str | None = field(default=None, repr=False)
     new_passphrase: str | None = field(default=None, repr=False)
     engines: EnginePlaces = field(factory=EnginePlaces)
+    job_index: str = ""
 
     @property
     def set_variables(self) -> Mapping[str, str]:
@@ -130,6 +131,7 @@ def _read(environ: Mapping[str, str]) -> Environment:
         sign_passphrase=environ.get("TRANSLOAD_SIGN_PASSPHRASE"),
         new_passphrase=environ.get("TRANSLOAD_NEW_PASSPHRASE"),
         engines=_engine_places(environ),
+        job_index=environ.get("JOB_COMPLETION_INDEX", ""),
     )
 
 

@@ -28,6 +28,7 @@ from transload.cli.output import OutputFormat
 from transload.cli.recording import RecordFlags, record_signer, recorded_at_target, recording
 from transload.cli.running import carry
 from transload.cli.session import Session, open_session
+from transload.cli.sharing import ShareFlags, prepared_finish, prepared_share, share_wanted, shares
 from transload.cli.signing import SigningFlags, record_signing
 from transload.cli.trusting import TrustFlags, named_policies, policy_named
 from transload.errors import UsageError
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @click.argument("file", type=options.FILE)
+@shares
 @options.named
 @click.option(
     "--dask",
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
 @options.reporter
 def apply(
     file: Path,
+    sharing: ShareFlags,
     to: str | None,
     origin: str | None,
     dask: str | None,
@@ -81,38 +84,48 @@ def apply(
     For a plan that was not made here, --to and --from must repeat the registry that gets a password. With --policy,
     images that are not signed as it wants are refused, and the others are copied; so it is with those that a --gate
     refuses.
+
+    \b
+    Several machines can do one plan together, each a share of its blobs. The last command points the tags:
+      transload apply plan.json --share 1/8             and so on, to 8/8
+      transload apply plan.json --finish --of 8
     """
     with open_session("apply", output, quiet, network, run) as session:
         with local_errors("reading", file):
             content = read_file(file, PLAN_BYTES + 1)
             decided = load_plan(content)
+        which = share_wanted(sharing, session, dask)
         if dask is not None:
             from transload.cli.clustered import check_clustered  # few plans are carried out by a cluster
 
             check_clustered(dask, decided, logins, network, limits)
-        policy = policy_named(trust)
+        policy = None if which else policy_named(trust)
         named = _named(decided, to, origin)
         own = is_own(content, session.environment.state)
         check = (lambda _: None) if own else partial(_check_logins, decided, named, session.environment)
         gathered = gather_logins(session, logins, decided.sources, decided.target, check)
         words = [word for flag, store in named.items() for word in (f"--{flag}", store)]
         words += ["--dask", dask] if dask is not None else []
-        words += [*connection_words(network, gathered), *limit_words(limits), *trust.words]
-        words += [*record.words, *signing.words, *gating.words]
-        began = StartTime.now(command_line(["apply", str(file), *words]), session.output.run_id)
+        words += [*connection_words(network, gathered), *limit_words(limits)]
+        checks = [] if which else [*trust.words, *record.words, *signing.words, *gating.words]
+        again = command_line(["apply", str(file), *words])
+        asked = command_line(["apply", str(file), *sharing.words(which), *words, *checks])
+        began = StartTime.now(asked, session.output.run_id)
         session.begins(began.asked, began, Location.parse(decided.target))
-        signer = record_signer(record, signing, session, gating)
-        looks = gates_of(gating, session, limits, signer)
-        records = recording(record, signer)
+        signer = None if which else record_signer(record, signing, session, gating)
+        looks = None if which else gates_of(gating, session, limits, signer)
+        records = None if which else recording(record, signer)
         with session.stoppable(), session.stores(gathered) as stores, _workers(dask, session, network, jobs) as given:
             session.wait(limits)
-            prepared = prepare_saved(decided, stores)
+            prepared = prepared_share(decided, which, stores, again) if which else prepare_saved(decided, stores)
             if policy is not None:
                 prepared = _judged(prepared, policy, trust, own, session)
             if looks is not None:
                 from transload.app.gatedplan import gated_plan  # few plans are shown to gates
 
                 prepared = gated_plan(prepared, looks, stores, session.cancellation, jobs)
+            if sharing.finish:
+                prepared = prepared_finish(prepared, decided, sharing, stores, session, again)
             prepared = given(prepared)
             result = carry(session, stores, prepared, began, lambda _: began.asked, jobs, limits, recording=records)
             return exit_code(result)

@@ -22,6 +22,7 @@ _UNTOUCHED = ("demo",)  # it needs no settings of a site
 # Flags that mean something else in this command than in others, or would be dangerous as a default for it: a value for
 # them counts only in the section of the command.
 _OWN = {
+    "apply": ("share", "finish", "of"),
     "check": ("deep",),
     "configure": ("pin", "strict"),
     "history": ("from", "public-key"),

@@ -161,7 +161,8 @@ def _ago(then_s: float, now_s: float) -> str:
 def _far(far: HowFar, now_s: float, *, going_on: bool) -> str:
     if not far.images and far.paused_until:
         return f"waits until {one_line(far.paused_until)}; nothing is copied yet"
-    parts = [f"{far.images_done:,} of {count(far.images, 'image')}"]
+    of_share = f"share {one_line(far.share)}: its part of " if far.share else ""
+    parts = [f"{of_share}{far.images_done:,} of {count(far.images, 'image')}"]
     parts += [f"{far.images_failed:,} failed"] if far.images_failed else []
     parts += [size_of(far.bytes, far.bytes_total)] if far.bytes_total else []
     if not going_on:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from transload.errors import Side, TransloadError
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.values import define, field, frozen
+
+if TYPE_CHECKING:
+    from transload.planning.shares import ShareNumber
 
 Status = Literal["unchanged", "new", "changed", "missing", "failed"]
 """`missing`: the source lacks it. `failed`: it could not be planned; `error` says why."""
@@ -160,7 +163,8 @@ class Plan:
 
     `images` are in the order of the request, `manifests` has the manifests that are stored, by digest. `requests` is
     what the steps will cost when nothing has to be repeated, `asked` what was asked to make the plan: a run asks both.
-    The file format is docs/formats/plan.md; it has no `asked`, so that equal plans are equal files.
+    The file format is docs/formats/plan.md; it has no `asked`, so that equal plans are equal files. `share` says which
+    share of a plan this one is; then it brings blobs and completes no image, and is never a file.
     """
 
     target: str
@@ -169,6 +173,7 @@ class Plan:
     manifests: Mapping[Digest, Manifest] = field(repr=False)
     requests: Requests = Requests()
     asked: Requests = field(default=Requests(), eq=False)
+    share: ShareNumber | None = None
 
     @cached_property
     def sources(self) -> tuple[str, ...]:

@@ -37,6 +37,10 @@ class ShareNumber:
     def __str__(self) -> str:
         return f"{self.number}/{self.of}"
 
+    def to_json(self) -> dict[str, int]:
+        """Both numbers."""
+        return {"number": self.number, "of": self.of}
+
 
 def check_shares(of: int) -> None:
     """Raises `UsageError` if a plan cannot be cut into so many shares."""
@@ -83,7 +87,8 @@ def share_of(plan: Plan, which: ShareNumber) -> Plan:
     mine = [step for step in plan.blob_steps() if holding[step.descriptor.digest] == which.number]
     new = {step.id: number for number, step in enumerate(mine)}
     steps = tuple(evolve(step, id=new[step.id], after=None if step.after is None else new[step.after]) for step in mine)
-    return evolve(plan, images=tuple(_images(plan, new, steps)), steps=steps, manifests={}, requests=Requests())
+    images = tuple(_images(plan, new, steps))
+    return evolve(plan, images=images, steps=steps, manifests={}, requests=Requests(), share=which)
 
 
 def cut(plan: Plan, of: int) -> Iterator[Plan]:

@@ -36,7 +36,7 @@ class Figures:
     @classmethod
     def of(cls, target: str, result: Result) -> Figures:
         """Those of a result."""
-        complete = exit_code(result) == 0
+        complete = exit_code(result) == 0 and result.plan_share is None
         return cls(
             target=target,
             complete=complete,

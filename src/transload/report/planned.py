@@ -71,7 +71,8 @@ def planned_totals(
     additions: Sequence[Addition] = (),
 ) -> list[Styled]:
     """The totals without the table, as shown before a run; the rest as in `planned_lines`."""
-    heading = folded("Plan: ", f"{count(len(plan.images), 'image')} to {plan.target}", width, "strong")
+    what = "Plan: " if plan.share is None else f"Share {plan.share} of a plan: blobs of "
+    heading = folded(what, f"{count(len(plan.images), 'image')} to {plan.target}", width, "strong")
     general = [line for note in notes for line in folded("note:     ", one_line(note), width, "warn")]
     image_notes = dict.fromkeys(note for image in plan.images for note in image.notes)
     return [
@@ -114,6 +115,7 @@ def planned_json(
         "tags": [chosen_json(choice) for choice in choices],
         "releases": [_addition_json(addition) for addition in additions],
         "notes": list(notes),
+        **({"share": plan.share.to_json()} if plan.share else {}),
         "totals": {
             "images": {"all": len(plan.images), **{status: plan.count(status) for status in _ORDER}},
             **_shares_json(plan),
@@ -185,7 +187,8 @@ def _table(rows: list[_Row], width: int | None) -> Iterator[Styled]:
 
 def _totals(plan: Plan, width: int | None) -> Iterator[Styled]:
     counted = [f"{plan.count(status)} {status}" for status in _ORDER if plan.count(status)]
-    yield from folded("images:   ", ", ".join(counted) or "none", width, "faint")
+    if plan.share is None:
+        yield from folded("images:   ", ", ".join(counted) or "none", width, "faint")
     shares = (("copy", plan.copied), ("mount", plan.mounted), ("already there", plan.present))
     phrases = [f"{what} {count(share.blobs, 'blob')} ({size(share.bytes)})" for what, share in shares if share.blobs]
     nothing = "as the engine finds it" if plan.is_elsewhere else "nothing to copy"

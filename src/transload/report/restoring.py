@@ -9,9 +9,18 @@ from datetime import datetime
 
 from transload.documents.value import Value
 from transload.errors import RefusedByRule, Side
-from transload.limits import REPORT_BYTES, REPORT_HALTS, REPORT_LAYERS, REPORT_STEPS, REPORT_TARGETS, REPORT_VALUES
+from transload.limits import (
+    REPORT_BYTES,
+    REPORT_HALTS,
+    REPORT_LAYERS,
+    REPORT_STEPS,
+    REPORT_TARGETS,
+    REPORT_VALUES,
+    SHARES,
+)
 from transload.oci import Digest
 from transload.planning.plan import Share
+from transload.planning.shares import ShareNumber
 from transload.report.bundleorder import BundleFacts, BundleOrder, Standing
 from transload.report.foundrecord import FoundRecord
 from transload.report.gated import GateResult, GatesAttached
@@ -79,6 +88,7 @@ def _result(document: Value) -> Result:
         releases=tuple(map(_release, _items(document, "releases"))),
         attestations=document.get("attestations").maybe(_attestations),
         bundle=document.get("bundle").maybe(_bundle),
+        plan_share=document.get("share").maybe(_share_number),
         written=_texts(document, "written"),
         notes=_texts(document, "notes"),
         problem=document.get("problem").maybe(_problem),
@@ -108,6 +118,11 @@ def _image(image: Value) -> ImageResult:
         gates=tuple(map(_gate, _items(image, "gates"))),
         trust=image.get("trust").maybe(_trusted),
     )
+
+
+def _share_number(share: Value) -> ShareNumber:
+    of = share.get("of").number(SHARES + 1)
+    return share.made(lambda _: ShareNumber(share.get("number").number(of + 1), of))
 
 
 def _problem(problem: Value) -> Problem:

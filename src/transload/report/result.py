@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from transload.errors import HostGivenUp, Interrupted, OutOfBytes
 from transload.planning.plan import PlannedImage, Share
@@ -20,6 +20,7 @@ from transload.values import define, field, frozen
 if TYPE_CHECKING:
     from transload.oci import Digest
     from transload.planning import Plan
+    from transload.planning.shares import ShareNumber
     from transload.report.bundleorder import BundleOrder
     from transload.report.hosttotals import HostTotals
     from transload.report.insight import Insight
@@ -28,22 +29,16 @@ if TYPE_CHECKING:
 
 RESULT_FORMAT = 1
 
-ImageStatus = Literal["unchanged", "copied", "updated", "missing", "failed", "not-tried", "interrupted", "left"]
+ImageStatus = Literal[
+    "copied", "updated", "unchanged", "in-part", "missing", "failed", "not-tried", "interrupted", "left"
+]
 """`updated`: the name stood for something else before. `missing`: the source lacks it. `failed` has a problem.
 
+`in-part`: a share of a plan has brought its blobs of the image, which only `apply --finish` completes.
 `not-tried`: the problem ended the run before this image's turn. `left`: the run had moved all the bytes that it may.
 """
 
-STATUSES: tuple[ImageStatus, ...] = (
-    "copied",
-    "updated",
-    "unchanged",
-    "missing",
-    "failed",
-    "not-tried",
-    "interrupted",
-    "left",
-)
+STATUSES: tuple[ImageStatus, ...] = get_args(ImageStatus)
 
 
 @frozen(kw_only=True)
@@ -99,7 +94,7 @@ class ImageResult:
         return cls(
             name=image.label,
             source=image.source_label,
-            status=_status(image, outcome) if outcome.done else unfinished,
+            status=_status(plan, image, outcome) if outcome.done else unfinished,
             digest=outcome.digest or image.digest,
             source_digest=image.source_digest,
             size=plan.size_of(image),
@@ -118,8 +113,8 @@ class ImageResult:
 
     @property
     def in_order(self) -> bool:
-        """Whether there is nothing left to do for it."""
-        return self.status in {"unchanged", "copied", "updated"} or self.excused
+        """Whether there is nothing left to do for it in this run."""
+        return self.status in {"unchanged", "copied", "updated", "in-part"} or self.excused
 
     def to_json(self) -> dict[str, Any]:
         """The `image` object of docs/formats/json-output.md."""
@@ -171,7 +166,7 @@ class Result:
     host, `retries` counts the attempts that were repeated. `versions` are those of transload, Python and libraries;
     `notes` concern the whole run, `releases` are the catalogs' releases that were wanted whole. `attestations` says
     what became of what gates said, None where nothing was to be attached. `bundle` is where a pushed bundle stands,
-    `insight` what only report files say.
+    `insight` what only report files say. `plan_share` is the share of the plan that the run did: it completes no image.
     `to_json` gives the documented form (docs/formats/json-output.md, docs/formats/report.md).
     """
 
@@ -198,6 +193,7 @@ class Result:
     attestations: GatesAttached | None = None
     bundle: BundleOrder | None = None
     insight: Insight | None = None
+    plan_share: ShareNumber | None = None
 
     @classmethod
     def of(
@@ -266,18 +262,21 @@ class Result:
             releases=tuple(releases),
             run_id=run_id,
             attestations=GatesAttached.of(outcome.attached, plan.target),
+            plan_share=plan.share,
         )
 
     @cached_property
     def counts(self) -> Mapping[ImageStatus, int]:
-        """How many images have each status; every status has an entry."""
+        """How many images have each status; every status has an entry, `in-part` only in the result of a share."""
         counts = Counter(image.status for image in self.images)
-        return {status: counts[status] for status in STATUSES}
+        return {status: counts[status] for status in STATUSES if status != "in-part" or self.plan_share}
 
     @property
     def is_unchanged(self) -> bool:
         """Whether the target had everything, so that nothing was done, and nothing failed."""
-        return not (exit_code(self) or self.counts["copied"] or self.counts["updated"])
+        of_share = self.share("copied").blobs or self.share("mounted").blobs
+        done = of_share if self.plan_share else self.counts["copied"] or self.counts["updated"]
+        return not (exit_code(self) or done)
 
     @property
     def only_rules_refused(self) -> bool:
@@ -324,6 +323,7 @@ class Result:
             "releases": [release.to_json() for release in self.releases],
             **({"attestations": self.attestations.to_json()} if self.attestations else {}),
             **({"bundle": self.bundle.to_json()} if self.bundle else {}),
+            **({"share": self.plan_share.to_json()} if self.plan_share else {}),
             "written": list(self.written),
             "notes": list(self.notes),
             "problem": self.problem.to_json() if self.problem else None,
@@ -350,9 +350,8 @@ class Result:
 def exit_code(result: Result) -> int:
     """The exit code of the process (docs/formats/json-output.md, "Exit codes").
 
-    A problem before there was a plan gives its own code. Else the code is that of an interruption, or of the problem
-    that ended the run, such as a host that was given up. If all is in order but an attestation that could not be
-    attached, it is the code of that.
+    A problem before there was a plan gives its own code. Else it is that of an interruption, or of the problem that
+    ended the run, such as a host that was given up; if all is in order, of an attestation that could not be attached.
     """
     images = [image for image in result.images if not image.excused]
     code = of_run(map(_image_code, images), _ended_by(result), ruled=result.only_rules_refused)
@@ -361,9 +360,7 @@ def exit_code(result: Result) -> int:
 
 
 def _image_code(image: ImageResult) -> int:
-    if image.in_order:
-        return 0
-    return image.problem.exit_code if image.problem else MIXED
+    return 0 if image.in_order else image.problem.exit_code if image.problem else MIXED
 
 
 def _ended_by(result: Result) -> int | None:
@@ -386,11 +383,13 @@ def _ended(images: Sequence[ImageResult]) -> Problem | None:
     return next((image.problem for image in ended), None)
 
 
-def _status(image: PlannedImage, outcome: ImageOutcome) -> ImageStatus:
+def _status(plan: Plan, image: PlannedImage, outcome: ImageOutcome) -> ImageStatus:
     if outcome.error is not None:
         if image.status == "missing":
             return "missing"
         return "failed" if outcome.tried else "not-tried"
+    if plan.share is not None:
+        return "in-part"
     if image.status == "unchanged":
         return "unchanged"
     return "updated" if image.status == "changed" else "copied"

@@ -112,8 +112,9 @@ class Sentences:
     def _success(self, counted: str, planned: PlannedImage, image: ImageTally) -> Styled:
         if planned.status == "unchanged":
             return self._fit(counted, planned, ("unchanged", "faint"), "")
-        word = "updated" if planned.status == "changed" else "copied"
-        moved = f" {size(image.copied.bytes)}" if image.copied.blobs else ""
+        is_share = self.tally.plan.share is not None
+        word = "in part" if is_share else "updated" if planned.status == "changed" else "copied"
+        moved = f"{',' if is_share else ''} {size(image.copied.bytes)}" if image.copied.blobs else ""
         took = f" in {duration(image.duration_s)}" if image.duration_s is not None else ""
         rest = [
             f"{share.blobs} {what}"

@@ -105,6 +105,8 @@ def verdict(result: Result) -> tuple[str, Meaning]:
     failed = len(result.failures)
     if failed:
         return f"{failed} of {count(len(result.images), 'image')} failed", "bad"
+    if result.plan_share is not None:
+        return f"share {result.plan_share} done", "good"
     if _worked(result) or result.written:
         return "done", "good"
     written = (

@@ -10,6 +10,7 @@ from transload.report.pictures import pictures
 from transload.report.recordfacts import facts_of
 from transload.report.result import ImageResult, ImageStatus, Result, exit_code
 from transload.report.several import Results
+from transload.report.shared import share_headline
 from transload.report.summary import grouped, rate_of_copied, status_counts, verdict
 from transload.report.texts import count
 from transload.values import evolve, frozen
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _MEANINGS: dict[ImageStatus, str] = {
     "copied": "good",
     "updated": "good",
+    "in-part": "plain",
     "unchanged": "plain",
     "missing": "bad",
     "failed": "bad",
@@ -81,6 +83,8 @@ def headline(result: Result) -> str:
     """The verdict in one sentence."""
     if result.problem is not None:
         return "The run was interrupted before it began" if result.interrupted else "The run did not start"
+    if result.plan_share is not None:
+        return share_headline(result, result.plan_share)
     there = sum(image.in_order and not image.excused for image in result.images)
     wanted = sum(not image.excused for image in result.images)
     where = f"{'in' if result.target.startswith(('bundle:', 'oci:', 'archive:')) else 'at'} {result.target}"
@@ -104,6 +108,8 @@ def _run(name: str, result: Result, number: int) -> dict[str, Any]:
     meaning, word = str(verdict(result)[1]), None
     if meaning == "good" and exit_code(result):  # the images are there, and something about them is not
         meaning, word = "warn", "complete, with a problem"
+    elif meaning == "good" and result.plan_share is not None:
+        word = "share done"
     return {
         "name": name,
         "key": f"run-{number}",

@@ -133,8 +133,12 @@ class FaultyStore:
         self.blobs_per_repository = store.blobs_per_repository
         self.request_costs: RequestCosts | None = store.request_costs
         self.subjects: list[tuple[Operation, str]] = []
-        self._script = [_Pending(fault) for fault in script]
         self._lock = threading.Lock()
+        self.script(script)
+
+    def script(self, script: Iterable[Fault]) -> None:
+        """What goes wrong from now on, in place of what was scripted before."""
+        self._script = [_Pending(fault) for fault in script]
 
     @property
     def calls(self) -> Counter[str]:
