@@ -31,8 +31,7 @@ ENDINGS = {
     7: "refused on principle",
     8: "this machine stands in the way: disk, permission, another process",
     9: "the target lacks what the work assumes",
-    10: "nothing failed, and there is more to copy: stopped by --max-bytes, a share of the plan is not done (--finish), "
-    "or a release is new (--exit-code)",
+    10: "nothing failed, and there is more to copy: stopped by --max-bytes, or a release is new (--exit-code)",
     70: "a bug; please report it with the traceback",
     130: "interrupted",
 }

@@ -130,6 +130,7 @@ if TYPE_CHECKING:
         SelectionEmpty,
         ServerTrouble,
         SettingMissing,
+        SharesMissing,
         Side,
         SizeMismatch,
         Stalled,
@@ -197,6 +198,7 @@ if TYPE_CHECKING:
     from transload.planning.additions import Addition, ReleaseNames, additions
     from transload.planning.plan import Requests, Share, Step
     from transload.planning.planfile import dump_plan, load_plan
+    from transload.planning.shares import ShareNumber
     from transload.ports import Ingest, RequestCosts, Source, Target
     from transload.pruning.plan import GoingName, LeftName, PoolPlan, PrunePlan
     from transload.registry.credentials import DockerConfig
@@ -268,18 +270,18 @@ __all__ = [
     "RepairedFile", "ReportLayer", "RepositoryContent", "RepositoryUnknown", "Request", "RequestCosts", "Requests",
     "Result", "Results", "RuledImages", "RuledPrefix", "RunCourse", "RunFinished", "RunHalt", "RunPaused", "RunResumed",
     "RunStarted", "SchemaUnsupported", "Secret", "Selected", "SelectionEmpty", "ServeSettings", "Served",
-    "ServedTotals", "ServerTrouble", "SettingMissing", "Share", "Side", "Signer", "SizeMismatch", "Source", "Stalled",
-    "Step", "StepDone", "StepFailed", "StepMoved", "StepRetried", "StepStarted", "StorageFull", "Store", "StoreOptions",
-    "StoredBlob", "StoredExtra", "Sureness", "TagRule", "TagVerdict", "Target", "TargetConflict", "TargetEvent",
-    "TargetsFailed", "TooLarge", "TooManyRequests", "TooSlow", "TransloadError", "Truncated", "Trusted", "Unreachable",
-    "Unread", "UsageError", "Verdict", "Verification", "VersionRange", "VolumeDamaged", "VolumeForeign",
-    "VolumeMissing", "VolumeSwapped", "VolumeTruncated", "WouldGoBack", "additions", "change_passphrase", "check",
-    "clean", "compare", "configure", "convert", "copy", "delete", "discover", "dump_inventory", "dump_plan", "forget",
-    "get_artifact", "history", "judge_tags", "known_registries", "lay_out", "load", "load_builtin", "load_inventory",
-    "load_plan", "load_private_key", "load_public_key", "load_set", "make_key", "make_plan", "mirror", "open_store",
-    "order_key", "pack", "parse_catalog", "parse_references", "parse_set", "parse_volume_size", "prune", "push",
-    "put_artifact", "read_key", "referrers", "releases", "repair", "run", "serve", "tags", "take_inventory", "verify",
-    "write_metrics",
+    "ServedTotals", "ServerTrouble", "SettingMissing", "Share", "ShareNumber", "SharesMissing", "Side", "Signer",
+    "SizeMismatch", "Source", "Stalled", "Step", "StepDone", "StepFailed", "StepMoved", "StepRetried", "StepStarted",
+    "StorageFull", "Store", "StoreOptions", "StoredBlob", "StoredExtra", "Sureness", "TagRule", "TagVerdict", "Target",
+    "TargetConflict", "TargetEvent", "TargetsFailed", "TooLarge", "TooManyRequests", "TooSlow", "TransloadError",
+    "Truncated", "Trusted", "Unreachable", "Unread", "UsageError", "Verdict", "Verification", "VersionRange",
+    "VolumeDamaged", "VolumeForeign", "VolumeMissing", "VolumeSwapped", "VolumeTruncated", "WouldGoBack", "additions",
+    "change_passphrase", "check", "clean", "compare", "configure", "convert", "copy", "delete", "discover",
+    "dump_inventory", "dump_plan", "forget", "get_artifact", "history", "judge_tags", "known_registries", "lay_out",
+    "load", "load_builtin", "load_inventory", "load_plan", "load_private_key", "load_public_key", "load_set",
+    "make_key", "make_plan", "mirror", "open_store", "order_key", "pack", "parse_catalog", "parse_references",
+    "parse_set", "parse_volume_size", "prune", "push", "put_artifact", "read_key", "referrers", "releases", "repair",
+    "run", "serve", "tags", "take_inventory", "verify", "write_metrics",
 ]
 
 _HOMES = {
@@ -339,9 +341,9 @@ _HOMES = {
         "MemberDamaged", "MemberUnsafe", "NotFound", "OutOfBytes", "PartMissing", "PermissionRefused",
         "PlatformInvalid", "PlatformUnavailable", "PolicyRefused", "PrerequisiteMissing", "ProtocolTrouble", "ReadOnly",
         "ReferenceInvalid", "Refused", "RefusedByRule", "ReleaseUnknown", "RepositoryUnknown", "SchemaUnsupported",
-        "SelectionEmpty", "ServerTrouble", "SettingMissing", "Side", "SizeMismatch", "Stalled", "StorageFull",
-        "TargetConflict", "TargetsFailed", "TooLarge", "TooManyRequests", "TooSlow", "TransloadError", "Truncated",
-        "Unreachable", "UsageError", "VolumeDamaged", "VolumeForeign", "VolumeMissing", "VolumeSwapped",
+        "SelectionEmpty", "ServerTrouble", "SettingMissing", "SharesMissing", "Side", "SizeMismatch", "Stalled",
+        "StorageFull", "TargetConflict", "TargetsFailed", "TooLarge", "TooManyRequests", "TooSlow", "TransloadError",
+        "Truncated", "Unreachable", "UsageError", "VolumeDamaged", "VolumeForeign", "VolumeMissing", "VolumeSwapped",
         "VolumeTruncated", "WouldGoBack",
     ),
     "transload.events": (
@@ -365,6 +367,7 @@ _HOMES = {
     "transload.planning.additions": ("Addition", "ReleaseNames", "additions"),
     "transload.planning.plan": ("Requests", "Share", "Step"),
     "transload.planning.planfile": ("dump_plan", "load_plan"),
+    "transload.planning.shares": ("ShareNumber",),
     "transload.ports": ("Ingest", "RequestCosts", "Source", "Target"),
     "transload.pruning.plan": ("GoingName", "LeftName", "PoolPlan", "PrunePlan"),
     "transload.registry.credentials": ("DockerConfig",),

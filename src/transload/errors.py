@@ -579,11 +579,10 @@ class PrerequisiteMissing(TransloadError):
     exit_code = 9
 
 
-class SharesMissing(TransloadError):
+class SharesMissing(PrerequisiteMissing):
     """Some shares of a plan are not done (`apply --finish`), so that blobs are missing and no tag was pointed."""
 
     code = "shares-missing"
-    exit_code = 10
     retryable = True
 
 

@@ -111,7 +111,7 @@ def test_a_share_that_is_done_again_copies_nothing(site: Site) -> None:
 def test_the_finish_names_the_shares_that_are_not_done_and_points_nothing(site: Site) -> None:
     assert site.run("apply", "plan.json", "--share", "1/3")[0] == 0
     code, _, err = site.run("apply", "plan.json", "--finish", "--of", "3")
-    assert code == 10
+    assert code == 9
     assert "share 1/3" not in err
     for number in (2, 3):
         assert f"share {number}/3 is not done: " in err
@@ -122,7 +122,7 @@ def test_the_finish_names_the_shares_that_are_not_done_and_points_nothing(site: 
 
 def test_without_the_number_of_shares_the_finish_names_blobs(site: Site) -> None:
     event = site.json("apply", "plan.json", "--finish")
-    assert (event["event"], event["problem"]["code"], event["problem"]["exit_code"]) == ("error", "shares-missing", 10)
+    assert (event["event"], event["problem"]["code"], event["problem"]["exit_code"]) == ("error", "shares-missing", 9)
     blobs = list(load_plan(Path("plan.json").read_bytes()).blob_steps())
     biggest = max(blobs, key=lambda step: step.descriptor.size)
     assert biggest.descriptor.digest.short in event["problem"]["message"]
@@ -189,6 +189,8 @@ def test_a_pod_takes_its_number_from_its_index(site: Site, monkeypatch: pytest.M
         ("--share /8", "8", "JOB_COMPLETION_INDEX is 8, and the last of 8 shares has the index 7"),
         ("--share 1/8 --finish", None, "--share and --finish are two runs"),
         ("--share 1/8 --of 8", None, "--of without --finish has no effect"),
+        ("--share 1/8 --dask tcp://127.0.0.1:1", None, "--dask and --share are two ways"),
+        ("--finish --dask tcp://127.0.0.1:1", None, "--dask and --finish are two ways"),
         ("--of 8", None, "--of without --finish has no effect"),
         ("--finish --of 0", None, "--of"),
         ("--share 1/8 --record r.json", None, "--record is about images"),
