@@ -33,6 +33,7 @@ class Result:
     took_s: float
     planned_s: float
     requests: int
+    threads: int
     excess: float
     """Bytes that came from the source more than once, as a share of all."""
     error: str = ""
@@ -67,6 +68,7 @@ def copied(topology: Topology) -> Result:
             took_s=outcome.duration_s,
             planned_s=planned_s,
             requests=source.counts.requests + sum(target.counts.requests for target in targets),
+            threads=virtual.begun,
             excess=max(0.0, source.down.carried / total - 1),
             error=_error(outcome, targets, topology),
         )

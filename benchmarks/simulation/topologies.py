@@ -30,6 +30,7 @@ BOUNDS = {
     # Windows that begin while requests wait, and a wait that is guessed where the registry does not say how long.
     "requests limited": 1.75,
     "few at a time": 1.9,
+    "few connections": 1.5,
 }
 """More than `USUAL`, and why; docs/simulation.md says it at length."""
 SLOTS = 32
@@ -167,6 +168,7 @@ def grid() -> Iterator[Topology]:
     yield from _small()
     yield from _limited()
     yield from _crowded()
+    yield from _connections()
     yield from _lossy()
 
 
@@ -250,6 +252,17 @@ def _crowded() -> Iterator[Topology]:
                 yield Topology(
                     kind="few at a time", name=f"{most} at the {side}, then {status}", images=release(200), **ends
                 )
+
+
+def _connections() -> Iterator[Topology]:
+    for most in (4, 8, 16):
+        for rtt_ms in (5, 50):
+            for side in ("source", "target"):
+                wire = Wire(rate=20 * MB, rtt_s=rtt_ms / 1000)
+                end = End(wire=wire, rules=Rules(connections=most))
+                ends = {"source": end} if side == "source" else {"targets": (end,)}
+                name = f"{most} at the {side}, {rtt_ms} ms"
+                yield Topology(kind="few connections", name=name, images=release(120), **ends)
 
 
 def _lossy() -> Iterator[Topology]:

@@ -52,6 +52,8 @@ class Virtual:
         self._main = self._current = _Fiber("main")
         self._waiting: set[_Fiber] = set()
         self.is_over = False
+        self.begun = 0
+        """Threads that have begun."""
         self.threading = _threading_of(self)
 
     # --- the clock of the program (transload.clock.Clock)
@@ -135,6 +137,7 @@ class Virtual:
 
     def begin(self, fiber: _Fiber) -> None:
         """A new thread may run."""
+        self.begun += 1
         self._ready.append(fiber)
 
     def end(self) -> None:

@@ -7,11 +7,12 @@ is used for some seconds. The storage never gets a credential. If it refuses, th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 
 from transload.errors import ServerTrouble, TooManyRequests, TransloadError
 from transload.net.address import Origin
 from transload.net.messages import Answer, HttpRequest
+from transload.net.slots import NoSlot
 from transload.oci import Descriptor
 from transload.registry.api import Api
 from transload.registry.headers import closed_range, given_part
@@ -19,6 +20,7 @@ from transload.registry.scope import pull
 from transload.threads import Cancellation
 
 _REUSED_S = 30.0
+_NO_SLOT_S = 0.05
 _CUT_SHORT = 4  # parts in a row of which each ends before the byte that was asked for
 
 
@@ -39,6 +41,12 @@ class Parts:
         self._storage: tuple[str, float] | None = None
         self._reuses = True
         self._cut_short = 0
+        self._no_slot_s = float("-inf")
+
+    @property
+    def are_full(self) -> bool:
+        """Whether one has just found none: another reader would end at once, too, and so would the next."""
+        return self._api.http.clock.monotonic_s() - self._no_slot_s < _NO_SLOT_S
 
     @contextmanager
     def open(self, start: int, end: int, token: Cancellation, give_way: Callable[[], None]) -> Iterator[Answer]:
@@ -70,8 +78,14 @@ class Parts:
                 self._storage = (answer.url, self._api.http.clock.monotonic_s() + _REUSED_S)
             yield answer
 
-    def _asked(self, request: HttpRequest) -> AbstractContextManager[Answer]:
-        return self._api.stream(request, pull(self._repository))
+    @contextmanager
+    def _asked(self, request: HttpRequest) -> Iterator[Answer]:
+        try:
+            with self._api.stream(request, pull(self._repository)) as answer:
+                yield answer
+        except NoSlot:
+            self._no_slot_s = self._api.http.clock.monotonic_s()
+            raise
 
     def _request(
         self, url: str, start: int, end: int, token: Cancellation, give_way: Callable[[], None]

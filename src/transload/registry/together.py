@@ -190,6 +190,8 @@ class Together:
         """How many readers are of use for what is left, within the limit on the rate. Pure but for what is known."""
         rate, latency_s = self._known.expected_rate, self._known.latency_s
         worth = sum(reader.part is not None for reader in self._readers)
+        if self._parts.are_full:
+            return 0
         if self._segments.can_claim(self._ahead):
             worth += int(self._segments.left / max(1.0, rate * latency_s, BLOCK))
         elif self._all_begun:
@@ -212,8 +214,7 @@ class Together:
         return 2 * self._room.share
 
     def _start(self, *, extra: bool) -> bool:
-        reader = _Reader(extra)
-        self._readers.add(reader)
+        self._readers.add(reader := _Reader(extra))
         try:
             self._group.start(self._read, reader)
         except TransloadError:  # the system gives no more threads
@@ -235,7 +236,7 @@ class Together:
         """The next byte has not come. Have more readers if possible, at least one; and no reader that is too slow."""
         with self._changed:
             self._take_over()
-            needed = not self.is_refused and self._segments.can_claim(self._ahead)
+            needed = not (self.is_refused or self._parts.are_full) and self._segments.can_claim(self._ahead)
             if needed and all(reader.extra for reader in self._readers):
                 self._api.reading.enter()
                 if not self._start(extra=False):

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from benchmarks.simulation.copying import copied
-from benchmarks.simulation.topologies import MB, End, Topology, alike, optimum_s, quick
+from benchmarks.simulation.topologies import MB, End, Topology, alike, grid, optimum_s, quick
 from benchmarks.simulation.virtual import Stuck, Virtual
 from benchmarks.simulation.wires import Flow, Link, Payload, size_of
 from benchmarks.simulation.world import simulated
@@ -88,6 +88,12 @@ def test_a_copy_is_about_as_fast_as_it_can_be(topology: Topology) -> None:
     result = copied(topology)
     assert not result.error
     assert 0.9 <= result.ratio <= topology.bound
+
+
+def test_readers_of_parts_that_find_no_slot_are_not_replaced_at_once() -> None:
+    """The slots were fewer than the connections that the level allowed: thousands of threads began and ended."""
+    (topology,) = (each for each in grid() if each.kind == "few connections" and each.name == "8 at the source, 50 ms")
+    assert copied(topology).threads < 200
 
 
 def test_a_simulation_comes_out_the_same_each_time() -> None:

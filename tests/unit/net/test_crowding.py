@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
 from tests.unit.net.test_http import get
-from tests.unit.registry.wire import Asked, Said, plain_http, serving
+from tests.unit.registry.wire import Asked, HastyClock, Said, plain_http, serving
+from transload.errors import Unreachable
+from transload.events import ignore
+from transload.net.host import Host, Trial
+from transload.net.patience import Kind
+from transload.net.settings import NetSettings
 from transload.net.slots import Lane
+from transload.threads import Cancellation
 
 
 class Crowded:
@@ -49,3 +56,23 @@ def test_nothing_changes_on_a_good_day() -> None:
         list(threads.map(lambda _: http.ask(get(wire)), range(64)))
         assert next(iter(http._hosts.values())).slots.at_a_time == 32
     assert len(wire.asked) == 64
+
+
+def test_a_host_that_takes_no_further_connection_while_others_get_on_gets_fewer() -> None:
+    clock = HastyClock()
+    host = Host("host", NetSettings(), clock, ignore)
+    kind, cancellation = Kind("GET", "blob", "read"), Cancellation()
+    with ExitStack() as held:
+        for _ in range(8):
+            held.enter_context(host.slots.hold("read", cancellation, give_way=lambda: None))
+        host.patience.begin(kind, clock.monotonic_s())
+        refused = [Trial(clock.monotonic_s(), 1, host) for _ in range(3)]
+        assert not any(trial.finds_it_full() for trial in refused), "it may be restarting: nobody gets on"
+        assert host.slots.at_a_time == 32
+        clock.sleep_s(1)
+        host.patience.useful(kind)
+        assert all(trial.finds_it_full() for trial in refused)
+        assert host.slots.at_a_time == 4, "those that fail together count once"
+        host.failed(kind, host.backoff.round, Unreachable("no"), "asking")
+        assert refused[0].finds_it_full()
+        assert host.slots.at_a_time == 2
