@@ -1,11 +1,12 @@
 """The ports of stores that can store many small things at once, or read them; see `transload.ports` for attributes.
 
 They are the attributes `gathers` of a target and `reads_many` of a source; a store without one has none, or None there.
+A store of one pool may also have the method of `ExistMany`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from transload.oci import Descriptor, Manifest, Name
@@ -50,3 +51,17 @@ class ReadsMany(Protocol):
         None for one that cannot be read so, whatever the reason: whoever wants it opens it, and learns what is wrong.
         """
         ...
+
+
+class ExistMany(Protocol):
+    """A store of one pool that looks for many blobs for less than one after the other costs."""
+
+    def exist(self, descriptors: Sequence[Descriptor]) -> list[bool]:
+        """For each of these what `exists` would say. Raises the same errors."""
+        ...
+
+
+def exist_in(store: object) -> Callable[[Sequence[Descriptor]], list[bool]] | None:
+    """How a store looks for many blobs at once; None if it cannot."""
+    many: Callable[[Sequence[Descriptor]], list[bool]] | None = getattr(store, "exist", None)
+    return many

@@ -271,11 +271,17 @@ RUN_NOTES_KEPT = 200
 RUN_NOTES = 1000
 """Notes that `status` reads; of more it says that there are more."""
 
-PLAN_BYTES = 20 << 20
-"""A plan file. A run without a plan file does not have this limit."""
+PLAN_BYTES = 128 << 20
+"""A plan file. It is read in parts. A run without a plan file does not have this limit."""
 
-PLAN_VALUES = 1_000_000
-"""Values in it: 3500 images, or 1200 for two platforms with attestations, if none of them is at the target yet."""
+PLAN_VALUES = 4_000_000
+"""Values in it. 10,000 images of ten blobs, none of them at the target, are 56 MiB and 2 million values."""
+
+OTHER_PLAN_BYTES = 20 << 20
+"""A plan file that is not written in lines as `transload plan` writes it: it is read as a whole."""
+
+OTHER_PLAN_VALUES = 1_000_000
+"""Values in it."""
 
 SHARES = 10_000
 """Shares that a plan is cut into (`apply --share`)."""

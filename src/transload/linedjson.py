@@ -12,7 +12,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+_CHUNK = 64 << 10
 _quoted = json.encoder.encode_basestring_ascii
+
+ITEM_ENDS, LIST_ENDS = b"\n  },\n", b"\n  }\n ]"
+"""How an object ends in a list that is a value of the whole, before another one and as the last."""
 
 Order = Callable[[Iterable[str]], Iterable[str]]
 _TOGETHER = 32  # items in one piece: whoever takes the pieces has some work with each
@@ -27,6 +31,19 @@ class Written(str):
 def lined(document: Mapping[str, Any], order: Order = sorted) -> bytes:
     """The whole text of an object, as `pieces` writes it."""
     return "".join(pieces(document, order)).encode("ascii")
+
+
+def chunks(document: Mapping[str, Any]) -> Iterator[bytes]:
+    """The text of an object, which is never in memory as a whole."""
+    waiting: list[str] = []
+    length = 0
+    for piece in pieces(document):
+        waiting.append(piece)
+        length += len(piece)
+        if length >= _CHUNK:
+            yield "".join(waiting).encode("ascii")
+            waiting, length = [], 0
+    yield "".join(waiting).encode("ascii")
 
 
 def pieces(document: Mapping[str, Any], order: Order = sorted) -> Iterator[str]:

@@ -56,7 +56,7 @@ from transload.oci import Descriptor, Digest, Manifest, Name, Platform, Referenc
 from transload.oci.imagelayout import LayoutIndex
 from transload.oci.mediatype import OCI_CONFIG
 from transload.planning.configs import read_config
-from transload.planning.plan import Plan
+from transload.planning.plan import ManifestStep, Plan, PlannedImage
 from transload.planning.planfile import dump_plan, load_plan
 from transload.registry.api import json_object
 from transload.registry.capabilities import Capabilities
@@ -272,6 +272,21 @@ RECEIPT = encoded(
 )
 REPORT = json.dumps(recorded(RELEASE[:3]).to_json()).encode()
 
+PLAN = dump_plan(
+    Plan(
+        target="r.example",
+        images=(
+            PlannedImage(source_store="r", source=Name("a", "1"), target=Name("a", "1"), status="new", goals=(0,)),
+        ),
+        steps=(
+            ManifestStep(
+                id=0, digest=BUILT.digest, name=Name("a", "1"), needs=(), source_store="r", source_repository="a"
+            ),
+        ),
+        manifests={BUILT.digest: BUILT.manifest},
+    )
+)
+
 PARSERS = [
     Parser("oci/manifest.py", lambda raw, _: Manifest.parse(raw), BUILT.manifest.raw),
     Parser("oci/manifest.py", lambda raw, _: Manifest.parse(raw), MANY.manifest.raw),
@@ -307,6 +322,7 @@ PARSERS = [
         lambda raw, _: load_plan(raw),
         dump_plan(Plan(target="r.example", images=(), steps=(), manifests={})),
     ),
+    Parser("planning/planlines.py", lambda raw, _: load_plan(raw), PLAN),
     Parser("inventory/file.py", lambda raw, _: load_inventory(raw), dump_inventory(inventory_of(LEDGER))),
     Parser("app/receipts.py", lambda raw, folder: read_receipt(raw, folder / "receipt.json", None), RECEIPT),
     Parser("app/signedrecord.py", lambda raw, _: Opened.of(raw, "record").statement(), RECEIPT),

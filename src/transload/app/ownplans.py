@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,25 +11,26 @@ from transload.app.location import Location
 from transload.errors import LocalError, Side, UsageError
 from transload.files import read_file, replace_file
 from transload.limits import SMALL_JSON_BYTES, SMALL_JSON_VALUES
+from transload.oci import Digest
 from transload.strictjson import NotJson, read_json
 
 _FILE = "plans.json"
 _KEPT = 200  # plans; older ones need --to again
 
 
-def remember(plan: bytes, state: Path | None) -> None:
-    """Note that this plan was made here. If that fails, `apply` needs the registry's name."""
+def remember(plan: Digest, state: Path | None) -> None:
+    """Note that the plan with this digest was made here. If that fails, `apply` needs the registry's name."""
     if state is None:
         return
-    digests = [*(known for known in _known(state) if known != _digest(plan)), _digest(plan)][-_KEPT:]
+    digests = [*(known for known in _known(state) if known != plan.encoded), plan.encoded][-_KEPT:]
     with contextlib.suppress(OSError, LocalError):
         state.mkdir(parents=True, exist_ok=True)
         replace_file(state / _FILE, json.dumps(digests).encode())
 
 
-def is_own(plan: bytes, state: Path | None) -> bool:
-    """Whether exactly this plan was made here."""
-    return state is not None and _digest(plan) in _known(state)
+def is_own(plan: Digest, state: Path | None) -> bool:
+    """Whether exactly the plan with this digest was made here."""
+    return state is not None and plan.encoded in _known(state)
 
 
 def check_named(side: Side, hosts: Iterable[str], named: Iterable[str | None], user: str) -> None:
@@ -45,10 +45,6 @@ def check_named(side: Side, hosts: Iterable[str], named: Iterable[str | None], u
             subject=unknown[0],
             hint=f"if that is the right registry, say so: {flag} {unknown[0]}",
         )
-
-
-def _digest(plan: bytes) -> str:
-    return hashlib.sha256(plan).hexdigest()
 
 
 def _known(state: Path) -> list[str]:

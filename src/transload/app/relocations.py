@@ -15,13 +15,13 @@ from transload.catalog.selected import join
 from transload.configuration import MovedImage, Relocation
 from transload.documents.value import Value
 from transload.errors import LocalError, ReferenceInvalid, SelectionEmpty, TargetConflict, UsageError
-from transload.files import expanded, local_errors, read_file
+from transload.files import expanded, local_errors, open_file, read_file
 from transload.inventory.file import load_inventory
 from transload.limits import REPORT_BYTES, REPORT_VALUES
 from transload.oci import Digest, Name, Reference
 from transload.oci.cosign import subject_of
 from transload.oci.reference import check_registry
-from transload.planning.planfile import load_plan
+from transload.planning.planfile import read_plan
 from transload.report.texts import count
 from transload.threads import Cancellation
 from transload.values import evolve, frozen
@@ -161,7 +161,8 @@ def _registry_target(locator: str) -> str:
 
 
 def _planned(path: Path) -> Iterator[_Moved]:
-    plan = load_plan(path.read_bytes())
+    with open_file(path) as file:
+        plan, _ = read_plan(file)
     target = _registry_target(plan.target)
     for image in plan.images:
         if image.error is None:

@@ -32,7 +32,7 @@ class LayoutContent:
         if index is None:
             raise ManifestInvalid(f"{members.path} is an OCI layout without {INDEX}", subject=str(members.path))
         self._index = LayoutIndex.parse(members.read(index, INDEX_BYTES + 1))
-        self.refers = ListedReferrers(lambda: [entry.descriptor for entry in self._index.entries], self._manifest)
+        self.refers = ListedReferrers(lambda: self._index.descriptors, self._raw)
 
     @cached_property
     def names(self) -> Mapping[Name, Descriptor | SavedImage]:
@@ -124,11 +124,13 @@ class LayoutContent:
                 yield self._manifest(descriptor)
 
     def _manifest(self, descriptor: Descriptor) -> Manifest:
+        return Manifest.parse(self._raw(descriptor), descriptor.media_type, descriptor.digest)
+
+    def _raw(self, descriptor: Descriptor) -> bytes:
         member = self._members.find(blob_path(descriptor.digest))
         if member is None:
             raise BlobUnknown(f"{self._members.path} has no blob {descriptor.digest.short}", subject=descriptor.digest)
-        raw = self._members.read(member, MANIFEST_BYTES + 1)
-        return Manifest.parse(raw, descriptor.media_type, descriptor.digest)
+        return self._members.read(member, MANIFEST_BYTES + 1)
 
 
 def _is_remade(manifest: Manifest) -> bool:

@@ -32,10 +32,9 @@ from transload.cli.sharing import ShareFlags, prepared_finish, prepared_share, s
 from transload.cli.signing import SigningFlags, record_signing
 from transload.cli.trusting import TrustFlags, named_policies, policy_named
 from transload.errors import UsageError
-from transload.files import local_errors, read_file
-from transload.limits import PLAN_BYTES
+from transload.files import local_errors, open_file
 from transload.planning import Plan
-from transload.planning.planfile import load_plan
+from transload.planning.planfile import read_plan
 from transload.report.result import exit_code
 from transload.transfer.limits import Limits
 
@@ -91,9 +90,8 @@ def apply(
       transload apply plan.json --finish --of 8
     """
     with open_session("apply", output, quiet, network, run) as session:
-        with local_errors("reading", file):
-            content = read_file(file, PLAN_BYTES + 1)
-            decided = load_plan(content)
+        with local_errors("reading", file), open_file(file) as opened:
+            decided, digest = read_plan(opened)
         which = share_wanted(sharing, session, dask)
         if dask is not None:
             from transload.cli.clustered import check_clustered  # few plans are carried out by a cluster
@@ -101,7 +99,7 @@ def apply(
             check_clustered(dask, decided, logins, network, limits)
         policy = None if which else policy_named(trust)
         named = _named(decided, to, origin)
-        own = is_own(content, session.environment.state)
+        own = is_own(digest, session.environment.state)
         check = (lambda _: None) if own else partial(_check_logins, decided, named, session.environment)
         gathered = gather_logins(session, logins, decided.sources, decided.target, check)
         words = [word for flag, store in named.items() for word in (f"--{flag}", store)]

@@ -23,9 +23,10 @@ from transload.cli.session import Session, open_session
 from transload.cli.trusting import TrustFlags, policies, with_policy
 from transload.errors import UsageError
 from transload.files import check_replaceable, local_errors, replace_file
+from transload.oci import Digest
 from transload.planning import Plan
 from transload.planning.ages import Ages
-from transload.planning.planfile import dump_plan
+from transload.planning.planfile import written
 from transload.report.exitcodes import of_plan
 from transload.values import evolve
 
@@ -109,7 +110,7 @@ def plan(
 
 def _write(decided: Plan, path: Path, session: Session) -> None:
     with local_errors("writing", path):
-        content = dump_plan(decided)
-        replace_file(path, content)
-    remember(content, session.environment.state)
+        told: list[Digest] = []
+        replace_file(path, written(decided, told.append))
+    remember(told[0], session.environment.state)
     session.output.notice(f"plan written; to do it: {command_line(['apply', str(path)])}")

@@ -9,6 +9,7 @@ import shutil
 import stat
 import sys
 import time
+from collections.abc import Iterable
 from io import FileIO
 from pathlib import Path
 
@@ -38,8 +39,10 @@ def free_bytes(folder: Path) -> int:
         return usage.free if usage.total else sys.maxsize
 
 
-def replace_file(path: Path, content: bytes, *, permissions: int | None = None) -> None:
+def replace_file(path: Path, content: bytes | Iterable[bytes], *, permissions: int | None = None) -> None:
     """Replace the content of `path`. Every reader, also after a crash, sees the whole old or the whole new content.
+
+    It may come in chunks; if making them fails, the old content stays.
 
     The file gets these `permissions`, whatever the umask is; without, those that the umask gives. A link is replaced,
     not followed. Raises `LocalError` for a device, a pipe, a socket or a folder: a file must not replace `/dev/null`.
@@ -51,7 +54,8 @@ def replace_file(path: Path, content: bytes, *, permissions: int | None = None) 
         with _new_file(beside, permissions) as file:
             if permissions is not None:
                 beside.chmod(permissions)
-            write_all(file, content)
+            for chunk in (content,) if isinstance(content, bytes) else content:
+                write_all(file, chunk)
             os.fsync(file.fileno())
         beside.replace(path)
     except BaseException:

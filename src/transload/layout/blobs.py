@@ -56,6 +56,28 @@ class Blobs:
         except BlobUnknown:
             return False
 
+    def exist(self, descriptors: Sequence[Descriptor]) -> list[bool]:
+        """`exists` for each of these; the folders are opened once for all of them."""
+        with ExitStack() as stack:
+            folders: dict[str, Folder | None] = {}
+            return [self._exists_in(folders, stack, descriptor) for descriptor in descriptors]
+
+    def _exists_in(self, folders: dict[str, Folder | None], stack: ExitStack, descriptor: Descriptor) -> bool:
+        algorithm = descriptor.digest.algorithm
+        if algorithm not in folders:
+            folders[algorithm] = None
+            with suppress(OSError, LocalError, FolderUnsafe):  # there is none, or a link leads there
+                folders[algorithm] = stack.enter_context(Folder(self._real_root, ("blobs", algorithm)).held())
+        folder = folders[algorithm]
+        if folder is not None:
+            with suppress(OSError):
+                status = folder.status(descriptor.digest.encoded)
+                if status is None:
+                    return False
+                if stat.S_ISREG(status.st_mode):
+                    return status.st_size == descriptor.size
+        return self.exists(descriptor)
+
     def _located(self, digest: Digest) -> tuple[Path, int]:
         expected = self.expected_path(digest)
         with local_errors("looking for", expected):
@@ -111,8 +133,8 @@ class Blobs:
 
     def read(self, digest: Digest, limit: int) -> bytes:
         """The first `limit` bytes of a blob; all of it if it is not longer. Raises as `path` does."""
-        path = self.path(digest)
-        with local_errors("reading", path), self._opened(path, digest) as file:
+        file, path, _ = self._plain(digest) or self._behind_links(digest)
+        with local_errors("reading", path), closed_after(file):
             return read_up_to(file, limit)
 
     def file(self, digest: Digest) -> FileIO:

@@ -3,6 +3,7 @@
 It is asked for every name, and a layout of thousands of images has megabytes of it. So its bytes are not read again
 while the system says that the file is the same: its number, size and times. Times have steps of up to two seconds on
 some file systems, so this is believed only after the bytes were read again, three seconds later, and had not changed.
+A file that is older than a minute is believed during these seconds, too: a change would give it a new time.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from transload.oci.imagelayout import INDEX, LayoutIndex
 from transload.values import field, frozen
 
 SETTLED_S = 3.0
+OLD_S = 60.0  # far more than clocks of a file server and of this machine differ where they are kept at all
 
 _Stamp = tuple[int, ...]
 
@@ -53,9 +55,9 @@ class IndexFile:
                 raise NotFound(f"{self._locator} has no {INDEX}", subject=self._locator) from error
             with file:
                 stamp = _stamp(file)
-                if seen.settled and stamp == seen.stamp:
-                    return seen.index
                 now_s = self._clock.monotonic_s()  # between: what is changed from here on has a later time
+                if stamp is not None and stamp == seen.stamp and self._is_believed(seen, stamp, now_s):
+                    return seen.index
                 raw = read_up_to(file, INDEX_BYTES + 1)
         index = seen.index if raw == seen.raw else LayoutIndex.parse(raw)
         same = stamp is not None and stamp == seen.stamp and index is seen.index
@@ -63,6 +65,12 @@ class IndexFile:
         settled = same and now_s - since_s >= SETTLED_S
         self._seen = _Seen(raw=raw, index=index, stamp=stamp, since_s=since_s, settled=settled)
         return index
+
+    def _is_believed(self, seen: _Seen, stamp: _Stamp, now_s: float) -> bool:
+        if seen.settled:
+            return True
+        changed_s = max(stamp[-2:]) / 1e9
+        return now_s - seen.since_s < SETTLED_S and self._clock.wall_s() - changed_s > OLD_S
 
     def replace(self, changed: LayoutIndex) -> None:
         """Write a new one. Raises `LocalError`."""

@@ -81,8 +81,8 @@ class LayoutStore:
         self._blobs = Blobs(self.root)
         self._doubts = Doubts(self._own.inner("damaged"), self._blobs)
         self._referrers = ListedReferrers(
-            lambda: [entry.descriptor for entry in self._index().entries],
-            lambda descriptor: self._manifest(descriptor.digest, descriptor.media_type),
+            lambda: self._index().descriptors,
+            lambda descriptor: self._blobs.read(descriptor.digest, MANIFEST_BYTES + 1),
         )
         self._deletes = LayoutDeletes(self._blobs, self._changing, self._index, self._replace)
         self._names = LayoutNames(
@@ -155,6 +155,11 @@ class LayoutStore:
     def reads_many(self) -> Blobs:
         """It can read many small blobs at once."""
         return self._blobs
+
+    def exist(self, descriptors: Sequence[Descriptor]) -> list[bool]:
+        """For each of these what `exists` says, for less than asking one after the other costs."""
+        found = self._blobs.exist(descriptors)
+        return [there and not self._doubts.confirms(each) for there, each in zip(found, descriptors, strict=True)]
 
     @property
     def deletes(self) -> LayoutDeletes:

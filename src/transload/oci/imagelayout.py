@@ -112,6 +112,11 @@ class LayoutIndex:
         return names
 
     @cached_property
+    def descriptors(self) -> tuple[Descriptor, ...]:
+        """What the entries describe, in their order; the same tuple each time, so that a change is seen at once."""
+        return tuple(entry.descriptor for entry in self.entries)
+
+    @cached_property
     def digests(self) -> Mapping[Digest, Descriptor]:
         """Every manifest listed, by its digest."""
         return {entry.descriptor.digest: entry.descriptor for entry in reversed(self.entries)}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
+from transload.clock import SYSTEM_CLOCK, Clock
 from transload.errors import BlobUnknown, CorruptError, LimitExceeded, Refused, SchemaUnsupported
 from transload.expressions import late
-from transload.limits import INDEX_DEPTH, KNOWN_MANIFESTS, REFERRERS_BYTES
+from transload.limits import INDEX_DEPTH, KNOWN_MANIFESTS, MANIFEST_BYTES, REFERRERS_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.imagelayout import Entry
+from transload.oci.mediatype import IMAGES
 from transload.values import frozen
 from transload.wording import in_words
 
@@ -20,6 +22,10 @@ FALLBACK = late(r"sha256-([0-9a-f]{64})|sha512-([0-9a-f]{64})")
 def is_fallback(tag: str | None) -> bool:
     """Whether a tag has the look of one with a list of referrers."""
     return tag is not None and FALLBACK.fullmatch(tag) is not None
+
+
+_SELDOM = 9
+"""What is absent is looked for again after so many times as long as it took to look."""
 
 
 @frozen
@@ -39,31 +45,54 @@ class _Known:
 class ListedReferrers:
     """Walks from the listed manifests. What it reads is remembered, because the content of a digest never changes.
 
-    What is no longer listed is forgotten again: the tags of a served folder may move for years.
+    What is no longer listed is forgotten again: the tags of a served folder may move for years. `listed` should give
+    the same tuple until it changes, and `read` the bytes of a manifest; it raises `BlobUnknown` for one that is absent.
     """
 
-    def __init__(self, listed: Callable[[], Iterable[Descriptor]], read: Callable[[Descriptor], Manifest]) -> None:
+    def __init__(
+        self,
+        listed: Callable[[], Sequence[Descriptor]],
+        read: Callable[[Descriptor], bytes],
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
         self._listed = listed
         self._read = read
+        self._clock = clock
         self._known: dict[Digest, _Known] = {}
         self._by_subject: tuple[tuple[Descriptor, ...], Mapping[Digest, tuple[Descriptor, ...]]] = ((), {})
+        self._absent: tuple[Descriptor, ...] = ()
+        self._absent_until_s = 0.0
 
     def referrers(self, repository: str, digest: Digest) -> tuple[Descriptor, ...]:  # noqa: ARG002 - one pool for all
         """Descriptors of the manifests whose subject is `digest`, as the distribution specification lists referrers.
 
-        A run asks this for each manifest that it copies, so what one walk has found answers until the list changes.
+        A run asks this for each manifest that it copies, so what one walk has found answers until the list changes, or
+        something comes that it lists and that was absent.
         """
-        listed = tuple(self._listed())
+        listed = tuple(self._listed())  # a tuple stays the same one
         before, by_subject = self._by_subject
-        if listed != before:
-            by_subject, wanted = {}, {descriptor.digest for descriptor in listed}
+        if (listed is not before and listed != before) or self._has_come():
+            by_subject, below = {}, dict[Digest, Descriptor]()
             for known in self._walk(listed):
-                wanted.update(child.digest for child in known.manifests)
+                below |= {child.digest: child for child in known.manifests}
                 if known.subject is not None:
                     by_subject[known.subject] = (*by_subject.get(known.subject, ()), known.descriptor)
-            if wanted <= self._known.keys():
-                self._by_subject = (listed, by_subject)  # else what is absent may come, with no change in the list
+            below |= {descriptor.digest: descriptor for descriptor in listed}
+            self._absent = tuple(
+                each for digest, each in below.items() if each.is_manifest and digest not in self._known
+            )
+            self._by_subject = (listed, by_subject)
         return by_subject.get(digest, ())
+
+    def _has_come(self) -> bool:
+        """Whether something is there by now that was absent. Looking takes a tenth of the time at most."""
+        began_s = self._clock.monotonic_s()
+        if not self._absent or began_s < self._absent_until_s:
+            return False
+        found = any(self._look_at(descriptor) is not None for descriptor in self._absent)
+        now_s = self._clock.monotonic_s()
+        self._absent_until_s = now_s + _SELDOM * (now_s - began_s)
+        return found
 
     def refers(self, descriptor: Descriptor) -> bool:
         """Whether this manifest has a subject. It is not remembered: whoever asks is often about to unlist it."""
@@ -133,12 +162,29 @@ class ListedReferrers:
         if not descriptor.is_manifest:
             return None
         try:
-            return _known(self._read(descriptor))
+            raw = self._read(descriptor)
+            if _is_plain(raw, descriptor):
+                return _Known(descriptor, None, ())
+            return _known(Manifest.parse(raw, descriptor.media_type, descriptor.digest))
         except (BlobUnknown, SchemaUnsupported):
             return None
 
     def _forget_all_but(self, listed: Container[Digest]) -> None:
         self._known = {digest: known for digest, known in tuple(self._known.items()) if digest in listed}
+
+
+def _is_plain(raw: bytes, descriptor: Descriptor) -> bool:
+    """Whether these are the bytes of an image, and no reader finds a subject in them: most need not be parsed.
+
+    The letters of a key may be written as numbers, behind a backslash.
+    """
+    return (
+        descriptor.media_type in IMAGES
+        and b"ubject" not in raw
+        and b"\\" not in raw
+        and len(raw) <= MANIFEST_BYTES
+        and Digest.of(raw, descriptor.digest.algorithm) == descriptor.digest
+    )
 
 
 def _known(manifest: Manifest) -> _Known:

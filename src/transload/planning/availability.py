@@ -6,9 +6,10 @@ a run would fail in the middle, blob by blob.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from transload.errors import PrerequisiteMissing
+from transload.gathers import exist_in
 from transload.graph import walk
 from transload.oci import Descriptor, Digest
 from transload.planning.request import Request
@@ -52,13 +53,16 @@ def _checked(
     source = sources[image.item.source_store]
     if source.request_costs is not None:
         return image
-    repository = image.item.source.repository
-    lacking = {
-        blob.digest: blob
-        for blob in _lacking(image, holdings, stays)
-        if blob.digest not in anywhere and not source.exists(repository, blob)
-    }
-    return evolve(image, error=_error(source, list(lacking.values()))) if lacking else image
+    wanted = {blob.digest: blob for blob in _lacking(image, holdings, stays) if blob.digest not in anywhere}
+    lacking = _absent(source, image.item.source.repository, list(wanted.values()))
+    return evolve(image, error=_error(source, lacking)) if lacking else image
+
+
+def _absent(source: Source, repository: str, wanted: Sequence[Descriptor]) -> list[Descriptor]:
+    """Those of these blobs that the source does not have."""
+    many = exist_in(source)
+    there = many(wanted) if many is not None else [source.exists(repository, blob) for blob in wanted]
+    return [blob for blob, found in zip(wanted, there, strict=True) if not found]
 
 
 def _lacking(image: Surveyed, holdings: TargetContent, stays: Stays) -> Iterable[Descriptor]:

@@ -9,17 +9,22 @@ Invariants, checked by `load_plan`:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from io import SEEK_END, BytesIO
+from typing import IO, Any, get_args
 
 from transload import errors
-from transload.documents.value import Value, readable
-from transload.errors import Side, TransloadError
-from transload.limits import PLAN_BYTES, PLAN_VALUES
-from transload.linedjson import lined, pieces
+from transload.documents.value import Document, Value
+from transload.errors import DocumentInvalid, LimitExceeded, Side, TransloadError
+from transload.files import read_up_to
+from transload.limits import OTHER_PLAN_BYTES, OTHER_PLAN_VALUES, PLAN_BYTES, PLAN_VALUES
+from transload.linedjson import chunks
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.reference import check_repository
 from transload.planning.plan import BlobStep, ManifestStep, Plan, PlannedImage, Requests, Share, Status, Step
+from transload.planning.planlines import OtherForm, Parts
+from transload.strictjson import NotJson, OverLimit, check_counts, values_in
 
 FORMAT = 1
 
@@ -31,6 +36,7 @@ _IMAGE_KEYS = (
     *("copied", "mounted", "present", "notes", "excused", "replaces", "error"),
 )
 _HINT = "make the plan again with transload plan"
+_FEWER = "plan fewer images at a time, or mirror without a plan"
 
 
 def _contents(plan: Plan) -> dict[str, Any]:
@@ -50,13 +56,27 @@ def dump_plan(plan: Plan) -> bytes:
 
     The format is docs/formats/plan.md. Raises `LimitExceeded` if `load_plan` would refuse its size.
     """
-    hint = "plan fewer images at a time, or mirror without a plan"
-    return readable(lined(_contents(plan)), "plan", limit=PLAN_BYTES, values=PLAN_VALUES, hint=hint)
+    return b"".join(written(plan))
+
+
+def written(plan: Plan, told: Callable[[Digest], None] = lambda _: None) -> Iterator[bytes]:
+    """The same in chunks, so that it is never in memory as a whole; in the end `told` gets the plan digest."""
+    size = found = 0
+    hasher = hashlib.sha256()
+    for chunk in chunks(_contents(plan)):
+        size, found = size + len(chunk), found + values_in(chunk)
+        try:
+            check_counts(size, found, PLAN_BYTES, PLAN_VALUES)
+        except NotJson as error:
+            raise LimitExceeded(f"the plan is too large for a file: {error}", hint=_FEWER) from error
+        hasher.update(chunk)
+        yield chunk
+    told(Digest(f"sha256:{hasher.hexdigest()}"))
 
 
 def digest(plan: Plan) -> Digest:
     """The plan digest: the digest of its canonical bytes, which are never in memory at once."""
-    return Digest.of_all(piece.encode("ascii") for piece in pieces(_contents(plan)))
+    return Digest.of_all(chunks(_contents(plan)))
 
 
 def load_plan(raw: bytes) -> Plan:
@@ -64,24 +84,119 @@ def load_plan(raw: bytes) -> Plan:
 
     Raises `DocumentInvalid`; its subject is the path of the wrong value in the document.
     """
-    root = Value.from_json(raw, "plan", limit=PLAN_BYTES, values=PLAN_VALUES, hint=_HINT)
-    root.only("format", "target", "images", "steps", "manifests", "requests")
-    if root.get("format").number() != FORMAT:
-        raise root.get("format").wrong(f"{FORMAT}, the format that this version of transload reads")
-    manifests = {manifest.digest: manifest for manifest in map(_content_in, root.get("manifests").items())}
+    return read_plan(BytesIO(raw))[0]
+
+
+def read_plan(file: IO[bytes]) -> tuple[Plan, Digest]:
+    """The plan in an open file, and the file's digest. Raises as `load_plan` does, and `OSError`."""
+    if not file.seekable():  # what the user's shell passes
+        file = BytesIO(read_up_to(file, PLAN_BYTES + 1))
+    size = file.seek(0, SEEK_END)
+    parts, document = Parts(file, PLAN_BYTES, PLAN_VALUES), Document("plan", _HINT)
+    file.seek(0)
+    try:
+        check_counts(size, 0, PLAN_BYTES, PLAN_VALUES)
+        return _plan_in(parts.sections(), Value(None, document)), Digest(f"sha256:{parts.sha256}")
+    except OverLimit as error:
+        raise DocumentInvalid(f"the plan {error.verdict}", subject="plan", hint=_FEWER) from error
+    except OtherForm as error:
+        if size > OTHER_PLAN_BYTES:
+            raise DocumentInvalid(
+                f"the plan is damaged, or was changed: {error}", subject="plan", hint=_HINT
+            ) from error
+    file.seek(0)
+    raw = read_up_to(file, OTHER_PLAN_BYTES + 1)
+    root = Value.from_json(raw, "plan", limit=OTHER_PLAN_BYTES, values=OTHER_PLAN_VALUES, hint=_HINT)
+    return _plan_in(iter(root.content.items()), root), Digest.of(raw)
+
+
+def _plan_in(sections: Iterator[tuple[str, Any]], root: Value) -> Plan:
+    """The plan that these sections make, in any order; a list may be an iterator."""
+    found: dict[str, Any] = {}
+    for key, content in sections:
+        if key in found:
+            raise OtherForm(f"{key} is there twice")
+        if key not in _SECTIONS:
+            Value({key: content}, root.document).only(*_SECTIONS)
+        if isinstance(content, Iterator) and key not in _LISTS:
+            content = []
+        found[key] = _SECTIONS[key](Value(content, root.document, root, key))
+    for key in _SECTIONS.keys() - found.keys():
+        raise Value({}, root.document).missing(key)
+    del found["format"]
+    plan = Plan(**found)
+    _check_references(plan, root)
+    return plan
+
+
+def _check_references(plan: Plan, root: Value) -> None:
+    """Check what one section says of another: goals are steps, and the manifests of steps are there."""
+    for number, image in enumerate(plan.images):
+        if image.goals and max(image.goals) >= len(plan.steps):
+            _at(root, list(image.goals), "images", number, "goals").numbers(len(plan.steps))
+    for step in plan.steps:
+        if isinstance(step, ManifestStep) and step.digest not in plan.manifests:
+            place = _at(root, step.digest, "steps", step.id, "manifest")
+            raise place.wrong("the digest of a manifest of this plan")
+
+
+def _at(root: Value, content: object, *keys: str | int) -> Value:
+    """What was found at this place."""
+    place = root
+    for key in keys:
+        place = Value(content, root.document, place, key)
+    return place
+
+
+def _items(value: Value) -> Iterator[Value]:
+    """The items of a list, or of an iterator that stands for one."""
+    if not isinstance(value.content, Iterator):
+        return value.items()
+    listing = Value([], value.document, value.parent, value.key)
+    return (Value(item, value.document, listing, number) for number, item in enumerate(value.content))
+
+
+def _images_in(value: Value) -> tuple[PlannedImage, ...]:
+    return tuple(map(_image_in, _items(value)))
+
+
+def _manifests_in(value: Value) -> dict[Digest, Manifest]:
+    return {manifest.digest: manifest for manifest in map(_content_in, _items(value))}
+
+
+def _requests_in(value: Value) -> Requests:
+    value.only("source", "target", "at_least")
+    return Requests(
+        value.get("source").number(),
+        value.get("target").number(),
+        at_least=frozenset(side.one_of(get_args(Side)) for side in value.get("at_least").maybe(Value.items, ())),
+    )
+
+
+def _steps_in(value: Value) -> tuple[Step, ...]:
     steps: list[Step] = []
-    for step in root.get("steps").items():
-        steps.append(_step_in(step, steps, manifests))
-    images = tuple(_image_in(image, len(steps)) for image in root.get("images").items())
-    requests = root.get("requests").only("source", "target", "at_least")
-    counts = Requests(
-        requests.get("source").number(),
-        requests.get("target").number(),
-        at_least=frozenset(side.one_of(get_args(Side)) for side in requests.get("at_least").maybe(Value.items, ())),
-    )
-    return Plan(
-        target=root.get("target").text(), images=images, steps=tuple(steps), manifests=manifests, requests=counts
-    )
+    for step in _items(value):
+        steps.append(_step_in(step, steps))
+    return tuple(steps)
+
+
+def _format_in(value: Value) -> int:
+    if value.number() != FORMAT:
+        raise value.wrong(f"{FORMAT}, the format that this version of transload reads")
+    return FORMAT
+
+
+_SECTIONS: dict[str, Callable[[Value], Any]] = {
+    "format": _format_in,
+    "target": Value.text,
+    "images": _images_in,
+    "steps": _steps_in,
+    "manifests": _manifests_in,
+    "requests": _requests_in,
+}
+
+
+_LISTS = {"images", "manifests", "steps"}
 
 
 # --- out
@@ -155,8 +270,8 @@ def _content_in(content: Value) -> Manifest:
     return content.get("raw").read(lambda text: Manifest.parse(text.encode(), media_type, digest))
 
 
-def _step_in(value: Value, earlier: Sequence[Step], manifests: Mapping[Digest, Manifest]) -> Step:
-    step = _blob_in(value, earlier) if value.has("blob") else _manifest_in(value, len(earlier), manifests)
+def _step_in(value: Value, earlier: Sequence[Step]) -> Step:
+    step = _blob_in(value, earlier) if value.has("blob") else _manifest_in(value, len(earlier))
     if step.id != len(earlier):
         raise value.get("id").wrong(f"{len(earlier)}, its place in the list")
     return step
@@ -182,11 +297,9 @@ def _blob_in(value: Value, earlier: Sequence[Step]) -> BlobStep:
     return step
 
 
-def _manifest_in(value: Value, earlier: int, manifests: Mapping[Digest, Manifest]) -> ManifestStep:
+def _manifest_in(value: Value, earlier: int) -> ManifestStep:
     value.only("id", "manifest", "name", "needs", "source_store", "source_repository", "left_out")
     digest, name = value.get("manifest").read(Digest), value.get("name").read(Name.parse)
-    if digest not in manifests:
-        raise value.get("manifest").wrong("the digest of a manifest of this plan")
     if name.digest not in ({None, digest} if name.tag else {digest}):
         raise value.get("name").wrong("a name for this manifest")
     return ManifestStep(
@@ -200,7 +313,7 @@ def _manifest_in(value: Value, earlier: int, manifests: Mapping[Digest, Manifest
     )
 
 
-def _image_in(value: Value, steps: int) -> PlannedImage:
+def _image_in(value: Value) -> PlannedImage:
     value.only(*_IMAGE_KEYS)
     image = PlannedImage(
         source_store=value.get("source_store").text(),
@@ -209,7 +322,7 @@ def _image_in(value: Value, steps: int) -> PlannedImage:
         status=value.get("status").one_of(get_args(Status)),
         digest=value.get("digest").maybe(_digest_in),
         source_digest=value.get("source_digest").maybe(_digest_in),
-        goals=value.get("goals").numbers(steps),
+        goals=value.get("goals").numbers(),
         copied=_share_in(value.get("copied")),
         mounted=_share_in(value.get("mounted")),
         present=_share_in(value.get("present")),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from functools import partial
 from itertools import islice
 
 from transload.errors import AccessDenied, NotFound, at_side
 from transload.events import ActivityListener, Counting, ignore
+from transload.gathers import exist_in
 from transload.graph import Node, walk
 from transload.oci import Descriptor, Digest, Name
 from transload.planning.survey import Surveyed
@@ -21,6 +22,7 @@ Known = Callable[[str, Digest], bool]
 Elsewhere = Callable[[Digest], Iterable[str]]
 """Repositories of the target, besides the wanted ones, that may hold a blob: a hint, always checked."""
 
+_MANY = 1000  # blobs that a folder is asked for at once
 _CANDIDATES = 3  # repositories asked about one blob: each costs a request, and a copy costs little more than two
 
 
@@ -95,12 +97,8 @@ def ask_holdings(
             if key not in told.held and (repository not in fresh or known(repository, descriptor.digest))
         ]
         counting = Counting(working, "searching", len(asked))
-
-        def exists(pair: tuple[str, Descriptor]) -> bool:
-            return holds(target, *pair)
-
         with at_side("target"):
-            answers = in_parallel(counting.around(exists), asked, threads, cancellation)
+            answers = _answers(target, asked, threads, cancellation, counting)
         found = {(holdings.scope(pair[0]), pair[1].digest) for pair, held in zip(asked, answers, strict=True) if held}
         return frozenset(found | {key for key in pairs if told.held.get(key)})
 
@@ -115,6 +113,26 @@ def ask_holdings(
         lacking = {blob.digest: blob for _, blob in _blobs(moving, manifests) if blob.digest not in held}
         pairs |= _held_elsewhere(lacking.values(), target, elsewhere, threads, cancellation)
     return TargetContent(target.blobs_per_repository, pairs, names)
+
+
+def _answers(
+    target: Target,
+    asked: Sequence[tuple[str, Descriptor]],
+    threads: int,
+    cancellation: Cancellation,
+    counting: Counting,
+) -> list[bool]:
+    """Whether the target has each of these blobs in its repository."""
+    many = exist_in(target)
+    if many is None:
+        return in_parallel(counting.around(lambda pair: holds(target, *pair)), asked, threads, cancellation)
+    answers: list[bool] = []
+    for begin in range(0, len(asked), _MANY):
+        cancellation.check()
+        some = [descriptor for _, descriptor in asked[begin : begin + _MANY]]
+        answers += many(some)
+        counting.add(len(some))
+    return answers
 
 
 def needed(image: Surveyed) -> Iterator[tuple[Node, bool]]:

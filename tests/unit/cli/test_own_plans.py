@@ -11,6 +11,7 @@ from transload.app.ownplans import is_own, remember
 from transload.cli.main import main
 from transload.layout import LayoutStore
 from transload.memory import MemoryStore
+from transload.oci import Digest
 from transload.server import Served, ServeSettings, serve
 from transload.testing.images import fill, image
 
@@ -86,7 +87,7 @@ def test_a_default_for_other_commands_is_no_contradiction(
 
 
 def test_the_memory_is_bounded_and_may_be_lost(tmp_path: Path) -> None:
-    plans = [str(number).encode() for number in range(202)]
+    plans = [Digest.of(str(number).encode()) for number in range(202)]
     for plan in plans:
         remember(plan, tmp_path / "state")
     assert [is_own(plan, tmp_path / "state") for plan in plans] == [False, False] + [True] * 200

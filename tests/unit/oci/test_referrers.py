@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
+from tests.unit.registry.lines import SimulatedClock
 from transload.errors import BlobUnknown
 from transload.limits import REFERRERS_BYTES
 from transload.oci import Descriptor, Digest, Manifest
 from transload.oci.referrers import ListedReferrers
+from transload.testing.images import image
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 
@@ -31,9 +33,9 @@ class Store:
         self.reads = 0
         self.referrers = ListedReferrers(lambda: self.listed, self.read)
 
-    def read(self, descriptor: Descriptor) -> Manifest:
+    def read(self, descriptor: Descriptor) -> bytes:
         self.reads += 1
-        return self.manifests[descriptor.digest]
+        return self.manifests[descriptor.digest].raw
 
     def move_tag(self, manifest: Manifest) -> None:
         self.manifests[manifest.digest] = manifest
@@ -75,14 +77,69 @@ def test_what_is_absent_may_come_without_a_change_of_the_list() -> None:
     outer = {**json.loads(manifest(3).raw), "manifests": [late.descriptor.to_json()]}
     store.move_tag(Manifest.parse(json.dumps(outer).encode(), INDEX))
 
-    def read(descriptor: Descriptor) -> Manifest:
+    def read(descriptor: Descriptor) -> bytes:
         if descriptor.digest not in store.manifests:
             raise BlobUnknown("not there yet")
         return store.read(descriptor)
 
-    referrers = ListedReferrers(lambda: store.listed, read)
+    clock = SimulatedClock()
+    referrers = ListedReferrers(lambda: store.listed, read, clock)
     assert referrers.referrers("a", subject.digest) == ()
     store.manifests[late.digest] = late
     assert [found.digest for found in referrers.referrers("a", subject.digest)] == [late.digest]
     store.move_tag(manifest(4))
     assert referrers.referrers("a", subject.digest) == ()
+
+
+def test_thousands_of_images_are_looked_through_once() -> None:
+    """What is asked for each image does not look at all the others again, also if a part of one is absent."""
+    store = Store()
+    outer = {**json.loads(manifest(0).raw), "manifests": [manifest(1).descriptor.to_json()]}
+    store.move_tag(Manifest.parse(json.dumps(outer).encode(), INDEX))
+    images = [manifest(number) for number in range(2, 302)]
+    store.manifests |= {each.digest: each for each in images}
+    looked = list[Digest]()
+
+    def read(descriptor: Descriptor) -> bytes:
+        looked.append(descriptor.digest)
+        if descriptor.digest not in store.manifests:
+            raise BlobUnknown("not there")
+        return store.manifests[descriptor.digest].raw
+
+    listed = (*store.listed, *(each.descriptor for each in images))
+    referrers = ListedReferrers(lambda: listed, read, SimulatedClock())
+    for each in images:
+        assert referrers.referrers("", each.digest) == ()
+    assert len(looked) == len(set(looked)) - 1 + len(images)  # the absent part is looked for each time
+
+
+def test_what_is_absent_is_not_looked_for_all_the_time() -> None:
+    clock, asked = SimulatedClock(), 0
+    parts = [manifest(number).descriptor.to_json() for number in range(5)]
+    outer = Manifest.parse(json.dumps({**json.loads(manifest(9).raw), "manifests": parts}).encode(), INDEX)
+
+    def read(descriptor: Descriptor) -> bytes:
+        nonlocal asked
+        if descriptor.digest == outer.digest:
+            return outer.raw
+        asked += 1
+        clock.now_s += 0.01
+        raise BlobUnknown("not there")
+
+    referrers = ListedReferrers(lambda: [outer.descriptor], read, clock)
+    for _ in range(100):
+        referrers.referrers("", outer.digest)
+    assert asked == 2 * len(parts)
+    clock.now_s += 1.0
+    referrers.referrers("", outer.digest)
+    assert asked == 3 * len(parts)
+
+
+def test_a_subject_is_found_however_its_key_is_written() -> None:
+    store, subject = Store(), manifest(1)
+    for number, key in enumerate(("subject", "\\u0073ubject")):
+        document = json.loads(image(number, layers=(10,)).manifest.raw) | {"key": subject.descriptor.to_json()}
+        raw = json.dumps(document).replace('"key"', f'"{key}"').encode()
+        referring = Manifest.parse(raw)
+        store.move_tag(referring)
+        assert [each.digest for each in store.referrers.referrers("", subject.digest)] == [referring.digest]

@@ -1,6 +1,7 @@
 """The plan as a file: what was written is what is read, and nothing in a file is believed unchecked."""
 
 import copy
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +13,10 @@ from hypothesis import strategies as st
 
 from tests.unit.planning.scene import OTHER_SOURCE, Scene, item
 from transload import errors
-from transload.errors import DocumentInvalid, TransloadError
+from transload.errors import DocumentInvalid, LimitExceeded, TransloadError
+from transload.linedjson import lined
 from transload.oci import Digest, Name, Platform
-from transload.planning import Narrowing, Plan, PlannedImage, Referrers, planfile
+from transload.planning import Narrowing, Plan, PlannedImage, Referrers, planfile, planlines
 from transload.planning.plan import Requests, Share
 from transload.testing import faults
 from transload.testing.images import image, multi_platform, signature
@@ -282,12 +284,15 @@ CHANGES: dict[str, tuple[str, Change]] = {
 }
 
 
+@pytest.mark.parametrize("write", [dumped, lined])
 @pytest.mark.parametrize("name", CHANGES)
-def test_a_changed_file_is_refused_and_the_place_is_named(document: dict[str, Any], name: str) -> None:
+def test_a_changed_file_is_refused_and_the_place_is_named(
+    document: dict[str, Any], name: str, write: Callable[[dict[str, Any]], bytes]
+) -> None:
     says, change = CHANGES[name]
     change(document)
     with pytest.raises(DocumentInvalid) as caught:
-        planfile.load_plan(dumped(document))
+        planfile.load_plan(write(document))
     assert says in caught.value.message
     assert caught.value.subject is not None
     assert caught.value.subject.startswith("plan")
@@ -341,8 +346,52 @@ JSON = st.recursive(
 )
 
 
-@given(st.data())
-def test_no_damage_gets_past_as_anything_but_a_refusal_or_a_valid_plan(plan: Plan, data: st.DataObject) -> None:
+def test_a_plan_is_read_in_parts_or_as_a_whole_with_the_same_result(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = planfile.dump_plan(plan)
+    whole = planfile.load_plan(dumped(json.loads(raw)))
+    monkeypatch.setattr(planfile, "OTHER_PLAN_BYTES", 0)
+    for size in (1, 2, 7, 100, 4000, 1 << 20):
+        monkeypatch.setattr(planlines, "_AT_A_TIME", size)
+        assert planfile.read_plan(io.BytesIO(raw)) == (whole, Digest.of(raw))
+    with pytest.raises(DocumentInvalid, match="from byte 0 on it is not written as plans are"):
+        planfile.load_plan(dumped(json.loads(raw)))
+
+
+def test_a_large_plan_that_is_cut_or_changed_is_refused_with_the_place(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = planfile.dump_plan(plan)
+    monkeypatch.setattr(planfile, "OTHER_PLAN_BYTES", 0)
+    for damaged in (
+        raw[:-40],
+        raw[:2000],
+        raw.replace(b"  },\n", b"  }\n", 1),
+        raw + b" ",
+        raw.replace(b"\n ]", b"\n  ]"),
+    ):
+        with pytest.raises(DocumentInvalid, match="the plan is damaged, or was changed: from byte [0-9]+ on") as caught:
+            planfile.load_plan(damaged)
+        assert caught.value.hint
+
+
+def test_a_plan_in_lines_has_its_bounds_too(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = planfile.dump_plan(plan)
+    monkeypatch.setattr(planfile, "PLAN_VALUES", 100)
+    with pytest.raises(DocumentInvalid, match="the plan is too large: it has more than 100 values"):
+        planfile.load_plan(raw)
+    with pytest.raises(LimitExceeded, match="it has more than 100 values"):
+        planfile.dump_plan(plan)
+    monkeypatch.setattr(planfile, "PLAN_BYTES", 100)
+    with pytest.raises(LimitExceeded, match="it has [0-9]+ bytes, 100 are allowed"):
+        planfile.dump_plan(plan)
+
+
+@given(st.data(), st.booleans())
+def test_no_damage_gets_past_as_anything_but_a_refusal_or_a_valid_plan(
+    plan: Plan, data: st.DataObject, lines: bool
+) -> None:
     damaged = copy.deepcopy(json.loads(planfile.dump_plan(plan)))
     *way, last = data.draw(st.sampled_from(_places(damaged)))
     place = damaged
@@ -350,7 +399,7 @@ def test_no_damage_gets_past_as_anything_but_a_refusal_or_a_valid_plan(plan: Pla
         place = place[key]
     place[last] = data.draw(JSON)
     try:
-        read = planfile.load_plan(dumped(damaged))
+        read = planfile.load_plan(lined(damaged) if lines else dumped(damaged))
     except DocumentInvalid:
         return
     assert planfile.load_plan(planfile.dump_plan(read)) == read
