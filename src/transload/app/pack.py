@@ -333,12 +333,13 @@ def _to_fill(
 ) -> Prepared:
     beside = recovery.writer().missing_bytes if recovery else 0
     writer, working = _opened(Path(prepared.location.value), blueprint, beside), stores.working
+    failed = [image.error is not None for image in prepared.plan.images]
     stores.at_end(writer.park)  # a run that breaks off never calls `finish`
 
     def finish(outcome: Outcome) -> tuple[Path, ...]:
         with writer:  # leaving it keeps what there is for the next run, unless it is finished
-            planned = zip(prepared.plan.images, outcome.images, strict=True)
-            if not all(ended.done and (ended.error is None or image.error is not None) for image, ended in planned):
+            ends = zip(failed, outcome.images, strict=True)  # not the plan: with many images it takes megabytes
+            if not all(ended.done and (ended.error is None or unplanned) for unplanned, ended in ends):
                 return ()
             working(Progressed("finishing"))
             back = ReadBack() if verify_medium else None

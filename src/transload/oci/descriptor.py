@@ -96,6 +96,11 @@ class Descriptor:
         return self.media_type in MANIFESTS or self.media_type in SCHEMA1
 
     @property
+    def is_bare(self) -> bool:
+        """Whether it has nothing but media type, digest and size."""
+        return not (self.platform or self.artifact_type or self.annotations or self.urls)
+
+    @property
     def is_foreign(self) -> bool:
         """Whether this is a layer that may be kept elsewhere, at its `urls`."""
         return is_foreign(self.media_type)

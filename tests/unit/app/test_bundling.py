@@ -82,7 +82,7 @@ def test_a_tag_of_cosign_travels_like_an_image_and_a_referrer_with_its_image() -
     plan = scene.plan("app:1", referrers=Referrers.NEW)
     contents = contents_of(plan, InventoryTarget(NOTHING).resolve, NOTHING.holders)
     assert [str(each.name) for each in contents.images] == ["app:1", f"app:{tag}"]
-    assert signature(built).digest in contents.needs(contents.images[0])
+    assert contents.needs(contents.images[0], {signature(built).digest: 3}) == (3,)
 
 
 # --- filling

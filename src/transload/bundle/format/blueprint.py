@@ -241,7 +241,7 @@ def _listed(contents: Contents, index: bytes, saved: bytes | None, volume_bytes:
     numbers = {carried.digest: number for number, carried in enumerate(contents.carried)}
 
     def listed(image: BundledImage) -> LedgerImage:
-        needed = () if image.present else tuple(sorted(numbers[digest] for digest in contents.needs(image)))
+        needed = () if image.present else contents.needs(image, numbers)
         return LedgerImage(evolve(image, root=_bare(image.root), source=_printable(image.source)), needed)
 
     return Ledger(

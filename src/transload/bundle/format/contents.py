@@ -170,13 +170,17 @@ class Contents:
         }
         return tuple(_bare(referrers[digest]) for digest in sorted(referrers))
 
-    def needs(self, image: BundledImage) -> frozenset[Digest]:
-        """What is carried for an image: its manifests and their blobs, and what refers to them."""
-        return frozenset(self._below(image.root.digest, set()) & self.digests)
+    def needs(self, image: BundledImage, positions: Mapping[Digest, int]) -> tuple[int, ...]:
+        """The `positions`, in order, of its manifests and their blobs, and of what refers to them.
 
-    @cached_property
+        What has no position is not carried.
+        """
+        below = self._below(image.root.digest, set())
+        return tuple(sorted(positions[digest] for digest in below if digest in positions))
+
+    @property
     def digests(self) -> frozenset[Digest]:
-        """The digests of everything that is carried."""
+        """The digests of everything that is carried. They are not kept: with many images, they take megabytes."""
         return frozenset(descriptor.digest for descriptor in self.carried)
 
     def _below(self, digest: Digest, digests: set[Digest]) -> set[Digest]:
@@ -205,6 +209,6 @@ def _children(manifest: Manifest) -> Iterator[Descriptor]:
 
 def _bare(descriptor: Descriptor) -> Descriptor:
     """Only media type, digest and size: annotations and platforms belong to the index that has the descriptor."""
-    if not (descriptor.platform or descriptor.artifact_type or descriptor.annotations or descriptor.urls):
+    if descriptor.is_bare:
         return descriptor
     return Descriptor(descriptor.media_type, descriptor.digest, descriptor.size)

@@ -97,7 +97,7 @@ class LedgerImage:
 def blob_text(blob: StoredBlob) -> Written:
     """The text of a blob or manifest."""
     of = blob.descriptor
-    if blob.subject or of.platform or of.artifact_type or of.annotations or of.urls:
+    if blob.subject or not of.is_bare:
         return written(blob_out(blob))
     return Written(
         f'{{\n   "digest": "{of.digest}",\n   "mediaType": {quoted(of.media_type)},'

@@ -12,7 +12,7 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from transload.limits import SAVED_BYTES, SAVED_VALUES
 from transload.oci import Descriptor, Digest, Manifest, Name, mediatype
 from transload.oci.imagelayout import blob_path
-from transload.strictjson import NotJson, check_size
+from transload.strictjson import NotJson, check_size, values_in
 
 SAVED = "manifest.json"
 _CONFIGS = frozenset({mediatype.OCI_CONFIG, mediatype.DOCKER_CONFIG})
@@ -32,7 +32,14 @@ def saved_content(
     `roots` are the images in the bundle with the digests of their topmost manifests, in order; `carried` are all
     digests in the bundle. It is left out too if it would be larger than what readers accept.
     """
-    lines = [_line(name, manifest) for name, manifest in _loadable(roots, manifest_of, carried)]
+    lines: list[str] = []
+    size = values = 0
+    for name, manifest in _loadable(roots, manifest_of, carried):
+        lines.append(_line(name, manifest))
+        size += len(lines[-1])
+        values += values_in(lines[-1].encode("ascii"))
+        if size > SAVED_BYTES or values > SAVED_VALUES:  # with many images: the others need not be looked at
+            return None
     raw = ("[\n" + ",\n".join(lines) + "\n]\n").encode("ascii")
     try:
         check_size(raw, SAVED_BYTES, SAVED_VALUES)

@@ -23,13 +23,13 @@ from transload.bundle.reading.checking import CheckedPart, check, lacking, volum
 from transload.bundle.reading.damage import check_mended, problem_of
 from transload.bundle.reading.entry import open_located
 from transload.bundle.reading.locating import Located
+from transload.bundle.reading.manifests import Referring, referring, sharing
 from transload.bundle.reading.mending import Mender, MendingReader
 from transload.bundle.reading.pieces import InVolumes
 from transload.bundle.reading.together import ReadsTogether
 from transload.bundle.reading.volumefiles import Ask, Volumes
 from transload.errors import (
     BlobUnknown,
-    LimitExceeded,
     ManifestUnknown,
     NotFound,
     PrerequisiteMissing,
@@ -37,14 +37,12 @@ from transload.errors import (
     SizeMismatch,
     TransloadError,
     Truncated,
-    as_result,
 )
 from transload.files import exactly
-from transload.limits import MANIFEST_BYTES, REFERRERS_BYTES
+from transload.limits import MANIFEST_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.reference import tags_by_repository
 from transload.ports import Chunk, RequestCosts
-from transload.wording import in_words
 
 
 class BundleStore:
@@ -183,11 +181,15 @@ class BundleStore:
         return stored
 
     def _read(self, stored: StoredBlob) -> Manifest:
+        manifest = Manifest.parse(self._raw(stored), stored.descriptor.media_type, stored.digest)
+        return sharing(self.ledger, manifest)
+
+    def _raw(self, stored: StoredBlob) -> bytes:
+        """The bytes of a manifest, which are not verified yet."""
         if stored.size > MANIFEST_BYTES:
             raise SizeMismatch(f"manifest {stored.digest.short} has {stored.size} bytes", subject=stored.digest)
         with self.open("", stored.descriptor) as chunks:
-            raw = b"".join(map(bytes, chunks))
-        return Manifest.parse(raw, stored.descriptor.media_type, stored.digest)
+            return b"".join(map(bytes, chunks))
 
     # --- Reads, Sizes
 
@@ -291,36 +293,17 @@ class BundleStore:
 
         If a manifest cannot be read that may be one of them, raises its error.
         """
-        referrers, unread = self._by_subject
-        for stored, error in unread:
+        for stored, error in self._referring.unread:
             if digest not in self.ledger.by_digest or self._go_together(digest, stored.digest):
                 raise error
-        return referrers.get(digest, ())
+        return self._referring.referrers.get(digest, ())
 
     def _go_together(self, digest: Digest, other: Digest) -> bool:
         return not set(self.ledger.needed_by[digest]).isdisjoint(self.ledger.needed_by[other])
 
     @cached_property
-    def _by_subject(self) -> tuple[dict[Digest, tuple[Descriptor, ...]], tuple[tuple[StoredBlob, TransloadError], ...]]:
-        """The referrers of each subject, and the manifests that could not be read, with their errors."""
-        referrers: dict[Digest, tuple[Descriptor, ...]] = {}
-        unread: list[tuple[StoredBlob, TransloadError]] = []
-        weight = 0
-        for stored in self.ledger.blobs:
-            if not stored.descriptor.is_manifest:
-                continue
-            try:
-                manifest = self._read(stored)
-            except TransloadError as error:
-                unread.append((stored, as_result(error)))
-                continue
-            if manifest.subject is not None:
-                referrer = manifest.as_referrer
-                weight += referrer.weight
-                if weight > REFERRERS_BYTES:
-                    raise LimitExceeded(f"the referrers in {self.locator} take more than {in_words(REFERRERS_BYTES)}")
-                referrers[manifest.subject.digest] = (*referrers.get(manifest.subject.digest, ()), referrer)
-        return referrers, tuple(unread)
+    def _referring(self) -> Referring:
+        return referring(self.ledger, self._raw, self.locator)
 
     # --- volumes, and whether they are right
 
