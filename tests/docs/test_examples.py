@@ -113,7 +113,11 @@ def test_programs_pass_a_strict_type_checker(tmp_path: Path) -> None:
         (tmp_path / f"example_{number}.py").write_text(block.text)
     files = [str(path) for path in sorted(tmp_path.glob("*.py"))]
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", *files], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "mypy", "--strict", "--untyped-calls-exclude=distributed", *files],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert len(files) == len(programs) > 0
     assert done.returncode == 0, done.stdout

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -26,6 +28,7 @@ class Cluster:
     scheduler: subprocess.Popen[bytes] = field(repr=False)
     address: str
     scheme: tuple[str, ...] = ()
+    by_way_of: str = ""
 
     def worker(self, name: str, *words: str, threads: int = 1, **variables: object) -> subprocess.Popen[bytes]:
         """Start a worker process, and wait until the scheduler knows it. Its log is `log(name)`."""
@@ -34,7 +37,9 @@ class Cluster:
         words = ("--local-directory", str(self.folder), "--death-timeout", "60", *words)
         if "--nanny" not in words:
             words = ("--no-nanny", *words)
-        process = _process(self.stack, self.folder, name, "dask_worker", (self.address, *words), variables)
+        process = _process(
+            self.stack, self.folder, name, "dask_worker", (self.by_way_of or self.address, *words), variables
+        )
         deadline = time.monotonic() + READY_S
         while self.log("scheduler").count("Register worker") == before:
             assert process.poll() is None, self.log(name)
@@ -88,3 +93,52 @@ def _process(
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.kill()
     process.wait()
+
+
+class Relay:
+    """Passes connections on to an address, and keeps every byte that went through, in both directions."""
+
+    def __init__(self, address: str) -> None:
+        host, _, port = address.partition("://")[2].rpartition(":")
+        self._onward = (host, int(port))
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.address = f"tcp://127.0.0.1:{self._listening.getsockname()[1]}"
+        self.passed: list[bytes] = []
+
+    def __enter__(self) -> Relay:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):  # closed
+            while True:
+                near, _ = self._listening.accept()
+                far = socket.create_connection(self._onward)
+                for here, there in ((near, far), (far, near)):
+                    threading.Thread(target=self._pass, args=(here, there), daemon=True).start()
+
+    def _pass(self, here: socket.socket, there: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # either end went away
+            while data := here.recv(1 << 16):
+                self.passed.append(data)
+                there.sendall(data)
+        for end in (here, there):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+
+def memory_of(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
+    """What a process has in the memory that it may write to (proc_pid_maps)."""
+    regions = [line.split() for line in Path(f"/proc/{process.pid}/maps").read_text().splitlines()]
+    with Path(f"/proc/{process.pid}/mem").open("rb", buffering=0) as memory:
+        for where, access, *_ in regions:
+            begin, end = (int(number, 16) for number in where.split("-"))
+            if access.startswith("rw"):
+                with contextlib.suppress(OSError, ValueError, OverflowError):  # special pages
+                    memory.seek(begin)
+                    yield memory.read(end - begin)

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import socket
 import subprocess
 import sys
+import time
+from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from attrs import evolve
 
-from tests.real.clusters import Cluster, running_cluster
+from tests.real.clusters import Cluster, Relay, memory_of, running_cluster
 from tests.real.servers import Registry, StartRegistry
-from tests.real.vendor import NEW, Ran, Shell, digest_at, held, publish
+from tests.real.vendor import NEW, Ran, Shell, digest_at, held, publish, push
+from transload.testing.images import image
+from transload.testing.laboratory import Answer, Asked, Fault, Laboratory, Onward, drips, stalls
 
 MIB = 1 << 20
 TASKS = """
@@ -65,3 +76,253 @@ def test_a_plan_is_carried_out_by_workers(
     again = applied(shell, shell.home.parent / "p.json", "--dask", cluster.address)
     assert again.code == 0, again.told
     assert {count for blob, count in blobs_read(source).items()} == {1}
+
+
+def planned(shell: Shell, source: str, target: str, *words: object, name: str = "p.json") -> Path:
+    ran = shell("plan", source, "--to", target, *words, "-o", name)
+    assert ran.code == 0, ran.told
+    return Path(name).absolute()
+
+
+def until(condition: Callable[[], bool], process: subprocess.Popen[Any] | None = None) -> None:
+    deadline = time.monotonic() + 240
+    while not condition():
+        assert process is None or process.poll() is None, "the process has ended"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+# --- workers and schedulers that go away
+
+
+def test_the_blobs_of_a_killed_worker_go_to_another(
+    shell: Shell, start_registry: StartRegistry, registry: Registry, tmp_path: Path
+) -> None:
+    source, built = start_registry(), image("big", [24 * MIB, 30_000, 20_000])
+    push(source, built, "app", "1")
+    big, *rest = sorted((blob for blob in built.manifest.blobs), key=lambda blob: -blob.size)
+    with (
+        running_cluster(tmp_path) as cluster,
+        Laboratory(source.host, [stalls(about=big.digest, after=4 * MIB)]) as lab,
+    ):
+        first = cluster.worker("first")
+        plan = planned(shell, f"{lab.host_port}/app:1", f"{registry.host}/killed")
+        process = shell.start("apply", plan, "--dask", cluster.address, "--output", "json")
+        until(lambda: lab.tally.fetched[big.digest] >= 3 * MIB, process)
+        cluster.worker("second")
+        first.kill()
+        out, err = process.communicate(timeout=240)
+        ran = Ran(process.returncode, out, err)
+        assert (ran.code, ran.err) == (0, ""), ran.told
+        assert tasks_at(cluster) == 0
+    assert ran.events[-1]["result"]["totals"]["copied"]["blobs"] == len(built.manifest.blobs)
+    assert digest_at(registry, "killed/app:1") == built.digest
+    verified = shell("verify", f"{source.host}/app:1", "--to", f"{registry.host}/killed", "--deep")
+    assert verified.code == 0, verified.told
+    assert {lab.tally.fetched[blob.digest] for blob in rest} == {blob.size for blob in rest}
+    assert big.size <= lab.tally.fetched[big.digest] <= 2 * big.size + MIB  # by the first worker, then by the second
+
+
+def test_a_blob_that_kills_every_worker_fails_alone(
+    shell: Shell, start_registry: StartRegistry, registry: Registry, tmp_path: Path
+) -> None:
+    source, bad, good = start_registry(), image("bad", [30_000]), image("good", [20_000])
+    push(source, bad, "app", "bad")
+    push(source, good, "app", "good")
+    deadly = bad.manifest.layers[0].digest
+    with running_cluster(tmp_path, DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES=0) as cluster:
+        nanny = cluster.worker("mortal", "--nanny")
+
+        def kill(asked: Asked, onward: Onward, dice: Any) -> Answer:
+            for task in Path(f"/proc/{nanny.pid}/task").iterdir():
+                for child in (task / "children").read_text().split():
+                    if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+                        os.kill(int(child), signal.SIGKILL)
+            return onward(asked)
+
+        with Laboratory(source.host, [Fault(on="GET blob", act=kill, about=deadly, times=9)]) as lab:
+            plan = planned(shell, f"{lab.host_port}/app:bad", f"{registry.host}/deadly", f"{lab.host_port}/app:good")
+            ran = applied(shell, plan, "--dask", cluster.address, "--output", "json")
+    result = ran.events[-1]["result"]
+    assert ran.code == 1, ran.told
+    assert [(image["status"], image["problem"] and image["problem"]["message"]) for image in result["images"]] == [
+        ("failed", "every worker that this was given to died of it"),
+        ("copied", None),
+    ]
+    assert held(registry, "deadly") == {"app:good"}
+    assert [seen.method for seen in lab.tally.requests if deadly in seen.target] == ["GET", "GET"]
+
+
+def test_a_scheduler_that_dies_ends_the_run_with_a_sentence(
+    shell: Shell, start_registry: StartRegistry, registry: Registry, tmp_path: Path
+) -> None:
+    source, built = start_registry(), image("half", [2 * MIB])
+    push(source, built, "app", "1")
+    blob = built.manifest.layers[0].digest
+    with running_cluster(tmp_path) as cluster, Laboratory(source.host, [stalls(about=blob, after=MIB)]) as lab:
+        cluster.worker("one")
+        plan = planned(shell, f"{lab.host_port}/app:1", f"{registry.host}/orphan")
+        process = shell.start("apply", plan, "--dask", cluster.address)
+        until(lambda: lab.tally.fetched[blob] >= MIB // 2, process)
+        cluster.scheduler.kill()
+        out, err = process.communicate(timeout=240)
+    assert process.returncode == 5, out + err
+    assert "has gone, or forgot this run" in out + err
+    assert "Traceback" not in out + err
+    assert held(registry, "orphan") == set()
+
+
+def test_workers_that_do_not_come_back_end_the_run(
+    shell: Shell, start_registry: StartRegistry, registry: Registry, tmp_path: Path
+) -> None:
+    source, built = start_registry(), image("gone", [2 * MIB])
+    push(source, built, "app", "1")
+    blob = built.manifest.layers[0].digest
+    with running_cluster(tmp_path) as cluster, Laboratory(source.host, [stalls(about=blob, after=MIB)]) as lab:
+        only = cluster.worker("only")
+        plan = planned(shell, f"{lab.host_port}/app:1", f"{registry.host}/gone")
+        process = shell.start("apply", plan, "--dask", cluster.address, "--give-up-after", "3")
+        until(lambda: lab.tally.fetched[blob] >= MIB // 2, process)
+        only.kill()
+        out, err = process.communicate(timeout=240)
+        assert tasks_at(cluster) == 0
+    assert process.returncode == 5, out + err
+    assert "all workers have gone" in out + err
+
+
+# --- stopping
+
+
+def test_ctrl_c_stops_the_workers_and_leaves_no_task(
+    shell: Shell, start_registry: StartRegistry, registry: Registry, cluster: Cluster
+) -> None:
+    source, built = start_registry(), image("stopped", [3 * MIB])
+    push(source, built, "app", "1")
+    blob = built.manifest.layers[0].digest
+    with Laboratory(source.host, [drips(about=blob, rate=300_000)]) as lab:
+        plan = planned(shell, f"{lab.host_port}/app:1", f"{registry.host}/stopped")
+        process = shell.start("apply", plan, "--dask", cluster.address, "--output", "json")
+        until(lambda: lab.tally.fetched[blob] >= MIB, process)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=240)
+        assert process.returncode == 130, out + err
+        assert Ran(130, out, err).events[-1]["result"]["interrupted"] is True
+        assert tasks_at(cluster) == 0
+        lab.wait_until_quiet()
+        assert lab.tally.fetched[blob] < built.manifest.layers[0].size
+        assert applied(shell, plan, "--dask", cluster.address).code == 0
+
+
+def test_a_client_that_is_killed_leaves_no_task(
+    shell: Shell, start_registry: StartRegistry, registry: Registry, cluster: Cluster
+) -> None:
+    source, built = start_registry(), image("left", [3 * MIB])
+    push(source, built, "app", "1")
+    blob = built.manifest.layers[0].digest
+    with Laboratory(source.host, [drips(about=blob, rate=300_000)]) as lab:
+        plan = planned(shell, f"{lab.host_port}/app:1", f"{registry.host}/left")
+        process = shell.start("apply", plan, "--dask", cluster.address)
+        until(lambda: lab.tally.fetched[blob] >= MIB, process)
+        process.kill()
+        process.communicate()
+        until(lambda: tasks_at(cluster) == 0)
+        lab.wait_until_quiet()
+        assert lab.tally.fetched[blob] < built.manifest.layers[0].size
+
+
+# --- secrets
+
+
+def test_no_login_goes_through_the_scheduler(
+    shell: Shell, start_registry: StartRegistry, htpasswd_registry: Registry, tmp_path: Path
+) -> None:
+    source, built, user = start_registry(), image("secret", [30_000]), htpasswd_registry.user
+    assert user
+    push(source, built, "app", "1")
+    told = b64encode(f"{user.name}:{user.password}".encode()).decode()
+    logins = tmp_path / "logins"
+    logins.mkdir()
+    (logins / "config.json").write_text(json.dumps({"auths": {htpasswd_registry.host: {"auth": told}}}))
+    with running_cluster(tmp_path) as cluster, Relay(cluster.address) as relay:
+        evolve(cluster, by_way_of=relay.address).worker("one", DOCKER_CONFIG=logins)
+        shell.set(TARGET_DOCKER_USERNAME=user.name, TARGET_DOCKER_PASSWORD=user.password)
+        plan = planned(shell, f"{source.host}/app:1", f"{htpasswd_registry.host}/secret")
+        ran = applied(shell, plan, "--dask", relay.address)
+        assert ran.code == 0, ran.told
+        found = [b"".join(relay.passed), *memory_of(cluster.scheduler)]
+        found += [cluster.log(name).encode() for name in ("scheduler", "one")]
+    assert any(built.manifest.layers[0].digest.encode() in text for text in found)  # it was looked through
+    for secret in (user.password, told):
+        assert not any(secret.encode() in text for text in found)
+    assert held(htpasswd_registry, "secret", user) == {"app:1"}
+
+
+def test_a_worker_without_a_login_says_which_one_it_is(
+    shell: Shell, start_registry: StartRegistry, htpasswd_registry: Registry, cluster: Cluster
+) -> None:
+    source, built, user = start_registry(), image("refused", [30_000]), htpasswd_registry.user
+    assert user
+    push(source, built, "app", "1")
+    shell.set(TARGET_DOCKER_USERNAME=user.name, TARGET_DOCKER_PASSWORD=user.password)
+    plan = planned(shell, f"{source.host}/app:1", f"{htpasswd_registry.host}/refused")
+    ran = applied(shell, plan, "--dask", cluster.address)
+    assert ran.code == 3, ran.told
+    assert "this was on the worker tcp://127.0.0.1:" in " ".join(ran.told.split())
+
+
+# --- what does not fit
+
+
+def test_versions_are_checked_before_the_first_task(
+    shell: Shell, start_registry: StartRegistry, registry: Registry, tmp_path: Path
+) -> None:
+    source, built = start_registry(), image("versions", [30_000])
+    push(source, built, "app", "1")
+    plan = planned(shell, f"{source.host}/app:1", f"{registry.host}/versions")
+    with running_cluster(tmp_path) as cluster:
+        old = cluster.worker("old", prelude="import transload.version as v; v.__version__ = '0.0.9'")
+        ran = applied(shell, plan, "--dask", cluster.address)
+        assert ran.code == 9, ran.told
+        assert "has transload 0.0.9, and this is" in ran.told
+        old.kill()
+        cluster.worker("bare", prelude="import sys; sys.modules['transload'] = None")
+        until(lambda: "Remove worker" in cluster.log("scheduler"))
+        ran = applied(shell, plan, "--dask", cluster.address)
+        assert ran.code == 9, ran.told
+        assert "has no transload" in ran.told
+        assert "python3 -m pip install 'transload[distributed]==" in ran.told
+    assert held(registry, "versions") == set()
+
+
+def test_a_scheduler_needs_transload_too(shell: Shell, registry: Registry, vendor: Registry, tmp_path: Path) -> None:
+    plan = planned(shell, "arcdata", f"{registry.host}/bare", "--tag", NEW, "--source-registry", vendor.host)
+    with running_cluster(tmp_path, prelude="import sys; sys.modules['transload'] = None") as cluster:
+        cluster.worker("one")
+        ran = applied(shell, plan, "--dask", cluster.address)
+    assert ran.code == 9, ran.told
+    assert "the scheduler tcp://127.0.0.1:" in ran.told
+    assert "has no transload" in ran.told
+
+
+def test_a_scheduler_without_workers_is_waited_for(
+    shell: Shell, registry: Registry, vendor: Registry, tmp_path: Path
+) -> None:
+    plan = planned(shell, "arcdata", f"{registry.host}/idle", "--tag", NEW, "--source-registry", vendor.host)
+    with running_cluster(tmp_path) as cluster:
+        ran = applied(shell, plan, "--dask", cluster.address, "--give-up-after", "2")
+    assert ran.code == 5, ran.told
+    assert "the scheduler has no worker yet: waiting for one, up to 2 seconds" in ran.err
+    assert "has had no worker for 2 seconds" in ran.err
+
+
+def test_a_scheduler_that_is_not_there(shell: Shell, registry: Registry, vendor: Registry) -> None:
+    plan = planned(shell, "arcdata", f"{registry.host}/none", "--tag", NEW, "--source-registry", vendor.host)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        ran = applied(shell, plan, "--dask", address)
+    assert ran.code == 5, ran.told
+    assert ran.err.splitlines() == [
+        f"error: the scheduler {address} cannot be reached",
+        "  hint: check the address, and that the scheduler runs: dask scheduler",
+    ]

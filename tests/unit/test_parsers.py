@@ -46,7 +46,9 @@ from transload.catalog.versionrange import VersionRange
 from transload.discovery.charts import read_chart
 from transload.discovery.charts.setting import settings as settings_of
 from transload.discovery.kinds import read_file as read_discovered
+from transload.distributed.messages import Began, Message, Sums
 from transload.errors import TransloadError
+from transload.events import StepDone, StepFailed
 from transload.inventory.file import dump_inventory, inventory_out, load_inventory
 from transload.layout import LayoutStore
 from transload.memory import MemoryStore
@@ -287,6 +289,16 @@ PLAN = dump_plan(
     )
 )
 
+MESSAGE = (
+    Message(
+        task="run-1",
+        events=(Began(0), StepDone(0, "copied", 10, 0.5), StepFailed(1, TransloadError("no", side="source"))),
+        notices=("a notice",),
+        traffic={"r.example": Sums(1, 2, 3)},
+    )
+    .to_text()
+    .encode()
+)
 PARSERS = [
     Parser("oci/manifest.py", lambda raw, _: Manifest.parse(raw), BUILT.manifest.raw),
     Parser("oci/manifest.py", lambda raw, _: Manifest.parse(raw), MANY.manifest.raw),
@@ -304,6 +316,7 @@ PARSERS = [
     Parser("bundle/format/ledger.py", lambda raw, _: Ledger.decode(raw), LEDGER.encode()),
     Parser("bundle/format/ledger.py", lambda raw, _: Ledger.decode(raw), LEDGER_3.encode()),
     Parser("app/runs.py", note, NOTE),
+    Parser("distributed/messages.py", text(Message.from_text), MESSAGE),
     Parser("app/statefile.py", state, b'{"kind": "k", "version": 1, "entries": [{"a": 1}]}'),
     Parser(
         "app/trusthints.py",

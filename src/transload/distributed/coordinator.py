@@ -22,6 +22,7 @@ from transload.events import (
     RunStarted,
     StepDone,
     StepFailed,
+    StepRetried,
 )
 from transload.planning import BlobStep, Plan, Step
 from transload.threads import Cancellation
@@ -35,6 +36,8 @@ from transload.values import evolve, field, frozen
 _LOOK_S = 0.25
 _PARK_S = 30.0
 """How long a stopped run waits for its workers to park what moves."""
+
+_LOST = Unreachable("the worker was lost, and another one begins anew")
 
 
 @frozen
@@ -106,7 +109,7 @@ class Coordinator:
         self._images = Images(plan, self._tell)
         self._agenda = Agenda(plan.steps)
         self._tasks: dict[str, _Task] = {}
-        self._begun: set[int] = set()
+        self._attempts: dict[int, int] = {}
         self._ended: set[int] = set()
         self._suspects: list[Step] = []
         self._given = 0
@@ -226,17 +229,30 @@ class Coordinator:
     def _take_event(self, step: Step, event: Told) -> None:
         if step.id in self._ended:
             return
-        if step.id not in self._begun:
-            self._begun.add(step.id)
-            self._tell(started(step, self._plan))
         if isinstance(event, StepDone):
             self._done(step, event.how, event.size, event.duration_s)
         elif isinstance(event, StepFailed):
             self._fail(step, event.error)
-        elif not isinstance(event, Began):
+        elif isinstance(event, Began):
+            self._begin(step, again=True)
+        else:
+            self._begin(step)
+            if isinstance(event, StepRetried):
+                self._attempts[step.id] += 1
+                event = evolve(event, attempt=self._attempts[step.id])
             self._tell(evolve(event, step=step.id))
 
+    def _begin(self, step: Step, *, again: bool = False) -> None:
+        """A worker does something for a step. `again`: it has begun it, perhaps because another one was lost."""
+        if step.id not in self._attempts:
+            self._attempts[step.id] = 0
+            self._tell(started(step, self._plan))
+        elif again:
+            self._attempts[step.id] += 1
+            self._tell(StepRetried(step.id, _LOST, self._attempts[step.id], 0.0))
+
     def _done(self, step: Step, how: How, size: int, duration_s: float) -> None:
+        self._begin(step)
         self._ended.add(step.id)
         if isinstance(step, BlobStep):
             self._note(step)
@@ -245,6 +261,7 @@ class Coordinator:
         self._images.reach(step, None)
 
     def _fail(self, step: Step, error: TransloadError, *, tried: bool = True) -> None:
+        self._begin(step)
         error = as_result(error)
         self._ended.add(step.id)
         self._troubles.learn(step, error)

@@ -12,9 +12,10 @@ from transload.app.network import Network
 from transload.distributed.coordinator import Coordinator
 from transload.errors import UsageError
 from transload.events import Listener, ignore
-from transload.files import local_errors, read_file
+from transload.files import local_errors, open_file, read_file
 from transload.limits import TRUST_STORE_BYTES
 from transload.planning import Plan
+from transload.planning.planfile import read_plan
 from transload.threads import Cancellation
 from transload.transfer import Journal, Outcome
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def run(
-    plan: Plan,
+    plan: Plan | str | Path,
     client: Client,
     *,
     network: Network | None = None,
@@ -35,22 +36,24 @@ def run(
     cancellation: Cancellation | None = None,
     journal: Journal | None = None,
 ) -> Outcome:
-    """Carry out `plan` on the workers of a Dask `client`: blobs, then manifests, then tags.
+    """Carry out a plan, or the one in a file, on the workers of a Dask `client`: blobs, then manifests, then tags.
 
     Each worker does as many tasks at a time as it has threads, at most `jobs`. A task is one large blob, or many small
     ones. What was on a lost worker goes to another; a blob on which all workers die fails, and the others go on.
 
-    Logins come from the workers' own environment: `DOCKER_CONFIG`, docker's and podman's files, the variables of the
-    registries' users. `network` is for all workers, but for its client certificate, which each worker has in its
-    `certs.d`; its `limit_rate` is divided among them. `listen` hears events as in a local run, `notice` gets sentences
-    for people. `cancellation` ends the run at a safe point. `journal` keeps which blobs arrived.
+    Logins come from the workers' own environment: docker's and podman's files, and the variables of the vendor's
+    script. `network` is for all workers, but has no client certificate: each worker has that in its `certs.d`.
+    `limit_rate` is divided among the workers. `listen` hears events as in a local run, in the thread of the call, and
+    `notice` gets sentences for people. `cancellation` ends the run at a safe point. `journal` keeps what arrived.
 
     Failures are part of the outcome. Raises `UsageError` for a plan that needs files of this machine; `Unreachable` if
-    there is no worker or no scheduler; `PrerequisiteMissing` for workers with another version of transload.
+    there is no worker or no scheduler; `PrerequisiteMissing` for workers with another version of transload, and
+    `DocumentInvalid` for a file that is no plan.
     """
     from transload.distributed.cluster import DaskCluster  # needs Dask, which is an extra
 
-    check_stores(plan)
+    decided = plan if isinstance(plan, Plan) else _in_file(Path(plan))
+    check_stores(decided)
     network = network or Network()
     cancellation = Cancellation.within(cancellation or Cancellation())
     errand = errand_of(network)
@@ -58,7 +61,7 @@ def run(
     with cluster.joined():
         cluster.wait(network.give_up_after_s, cancellation, notice)
         coordinator = Coordinator(
-            plan,
+            decided,
             cluster,
             name=errand.name,
             listen=listen,
@@ -68,6 +71,12 @@ def run(
             give_up_after_s=network.give_up_after_s,
         )
         return coordinator.run()
+
+
+def _in_file(path: Path) -> Plan:
+    """The plan in a file. Raises `DocumentInvalid`, `LocalError`."""
+    with local_errors("reading", path), open_file(path) as opened:
+        return read_plan(opened)[0]
 
 
 def errand_of(network: Network) -> Errand:
