@@ -23,7 +23,7 @@ from pathlib import Path
 from attrs import frozen
 
 import transload
-from benchmarks import airgap, content, peers, profiles, scenes, serving, small
+from benchmarks import airgap, content, growing, peers, profiles, scenes, serving, small
 from benchmarks.contenders import installed
 from benchmarks.figures import Figure, table
 from benchmarks.race import Bench
@@ -65,6 +65,7 @@ SCENES = (
     Scene("blobs", small.blobs),
     Scene("images", small.growing_images),
     Scene("layers", small.growing_layers),
+    Scene("growth", growing.growing, usual=False),
     Scene("many", small.many, usual=False),
     Scene("starting", serving.starting, usual=False),
     Scene("layouts", serving.layouts, usual=False),

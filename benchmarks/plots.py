@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.processes import Cost
-from benchmarks.race import FLOOR, MIB, OURS, Sample
+from benchmarks.race import FLOOR, GROWTH, MIB, OURS, Sample
 from benchmarks.wording import told_size
 
 INK, GRID = "#010203", "#040506"  # stand for what the style sets
@@ -23,6 +23,7 @@ _STYLE = (
 )
 # Okabe and Ito's colours, which also colour-blind people tell apart; all are seen on white and on black.
 COLOURS = {OURS: "#0072b2", "skopeo": "#d55e00", "crane": "#009e73", "regsync": "#cc79a7", "oras": "#e69f00"}
+_STEPS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1")
 _MORE = ("#56b4e9", "#8c6bb1", "#7f7f7f")
 BYTES = "size of the image"
 
@@ -40,6 +41,7 @@ TOLD = {
     "scenes": "Wall time where there is something to compare with, a bar for each tool",
     "images": "Time, processor time and memory against the number of images",
     "layers": "Time, processor time and memory against the size of one layer",
+    GROWTH: "Time, processor time and memory of each step, from 10 to 10,000 images of ten small blobs",
 }
 GROWING: tuple[tuple[str, str, Callable[[Sample], int]], ...] = (
     ("images", "images", lambda sample: sample.images),
@@ -55,7 +57,7 @@ def draw(samples: Sequence[Sample], folder: Path) -> list[Path]:
         return []
     folder.mkdir(parents=True, exist_ok=True)
     drawn = []
-    beside = [sample for sample in samples if sample.scene not in ("images", "layers", "start")]
+    beside = [sample for sample in samples if sample.scene not in ("images", "layers", "start", GROWTH)]
     beside = [sample for sample in beside if "counted" not in sample.scene and len(_tools([sample])) == 1]
     if len(_tools(beside)) > 1:
         drawn.append(_bars(beside, folder / "scenes.svg"))
@@ -63,6 +65,9 @@ def draw(samples: Sequence[Sample], folder: Path) -> list[Path]:
         chosen = [sample for sample in samples if sample.scene == scene]
         if len({of(sample) for sample in chosen}) > 1:
             drawn.append(_lines(chosen, label, of, folder / f"{scene}.svg"))
+    grown = [sample for sample in samples if sample.scene == GROWTH]
+    if len({sample.images for sample in grown}) > 1:
+        drawn.append(_growth(grown, folder / f"{GROWTH}.svg"))
     return drawn
 
 
@@ -123,6 +128,36 @@ def _lines(samples: Sequence[Sample], label: str, of: Callable[[Sample], int], p
         axis.set_xlabel(label)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False, labelcolor=INK)
+    return _save(figure, path)
+
+
+def _growth(samples: Sequence[Sample], path: Path) -> Path:
+    """Time, processor time and memory against the number of images, a line for each step of their way.
+
+    Both scales are logarithmic: what grows as the work does rises as the dotted line.
+    """
+    figure, axes = _figure(3, (11, 3.8))
+    steps = list(dict.fromkeys(sample.stage.partition(",")[0] for sample in samples))
+    counts = sorted({sample.images for sample in samples})
+    for axis, (name, measure) in zip(axes, MEASURES, strict=True):
+        for step, colour in zip(steps, _STEPS, strict=False):
+            own = [sample for sample in samples if sample.stage.partition(",")[0] == step]
+            points = [(count, [measure(sample.cost) for sample in own if sample.images == count]) for count in counts]
+            found = [(count, statistics.median(values)) for count, values in points if values]
+            axis.plot(*zip(*found, strict=True), marker="o", markersize=4, color=colour, label=step)
+        axis.set_xscale("log")
+        axis.set_yscale("log")
+        least, most = axis.get_ylim()
+        middle = (least * most) ** 0.5 / (counts[0] * counts[-1]) ** 0.5
+        axis.plot(counts, [middle * count for count in counts], ":", color=INK, linewidth=1, label="in proportion")
+        axis.set_ylim(least, most)
+        axis.set_xticks(counts, [f"{count:,}" for count in counts])
+        axis.set_xticks([], minor=True)
+        _plain(axis.yaxis)
+        axis.set_title(name, color=INK, fontsize=10)
+        axis.set_xlabel("images")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False, labelcolor=INK)
     return _save(figure, path)
 
 

@@ -21,6 +21,7 @@ from benchmarks.slow_wire import Counts
 from benchmarks.wording import ending
 
 OURS, FLOOR = "transload", "sockets"
+GROWTH = "growth"  # the scene with a plot and limits of its own
 MIB = 1 << 20
 
 

@@ -116,6 +116,25 @@ def test_a_page_gets_the_figures_between_its_marks(tmp_path: Path) -> None:
         assert (tmp_path / link).exists()
 
 
+def test_growth_is_drawn_with_a_line_for_each_step(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the group `bench` is not installed: make .venv/bench")
+    grown = [
+        sample("transload", count / 100, "growth", f"{step}, {count:,} images", count)
+        for count in (10, 100, 1000)
+        for step in ("pack", "push into a folder")
+    ]
+    [path] = draw(grown, tmp_path)
+    assert path.name == "growth.svg"
+    text = path.read_text()
+    for told in ("pack", "push into a folder", "in proportion", "1,000", "peak memory (MiB)"):
+        assert f">{told}<" in text
+
+
+def test_the_peak_of_all_runs_leaves_out_growth_which_has_limits_of_its_own(tmp_path: Path) -> None:
+    part = Part([], [sample("transload", 1.0, "growth", "pack, 10 images", 10)])
+    assert Report(tmp_path, {}, {"growth": part}).figures == []
+
+
 def test_without_peers_there_is_nothing_to_draw_beside(tmp_path: Path) -> None:
     assert draw(SAMPLES[:3], tmp_path) == []
 
