@@ -13,10 +13,11 @@ from itertools import islice
 from typing import Any
 
 _CHUNK = 64 << 10
-_quoted = json.encoder.encode_basestring_ascii
+quoted = json.encoder.encode_basestring_ascii
 
 ITEM_ENDS, LIST_ENDS = b"\n  },\n", b"\n  }\n ]"
 """How an object ends in a list that is a value of the whole, before another one and as the last."""
+
 
 Order = Callable[[Iterable[str]], Iterable[str]]
 _TOGETHER = 32  # items in one piece: whoever takes the pieces has some work with each
@@ -54,7 +55,7 @@ def pieces(document: Mapping[str, Any], order: Order = sorted) -> Iterator[str]:
     before = "{"
     for key in order(document):
         value = document[key]
-        yield f"{before}\n {_quoted(key)}: "
+        yield f"{before}\n {quoted(key)}: "
         if isinstance(value, Iterator):
             yield from _items(value, order)
         else:
@@ -70,7 +71,7 @@ def written(item: Any, order: Order = sorted) -> Written:
 
 def _items(items: Iterator[Any], order: Order) -> Iterator[str]:
     before = "["
-    while texts := [written(item, order) for item in islice(items, _TOGETHER)]:
+    while texts := [item if isinstance(item, Lined) else written(item, order) for item in islice(items, _TOGETHER)]:
         yield before + "\n  " + ",\n  ".join(texts)
         before = ","
     yield "[]" if before == "[" else "\n ]"
@@ -79,7 +80,7 @@ def _items(items: Iterator[Any], order: Order) -> Iterator[str]:
 def _written(value: Any, line: str, order: Order) -> str:
     """The text of a value. `line` is a line feed and the indentation of the value's last line."""
     if isinstance(value, str):
-        return _quoted(value)
+        return quoted(value)
     if type(value) is int:
         return str(value)
     if not value or not isinstance(value, (dict, list)):
@@ -88,7 +89,7 @@ def _written(value: Any, line: str, order: Order) -> str:
     between = f",{inner}"
     if isinstance(value, dict):
         content = [
-            f"{_quoted(key)}: {_quoted(item) if isinstance(item := value[key], str) else _written(item, inner, order)}"
+            f"{quoted(key)}: {quoted(item) if isinstance(item := value[key], str) else _written(item, inner, order)}"
             for key in order(value)
         ]
         return f"{{{inner}{between.join(content)}{line}}}"

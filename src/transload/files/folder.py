@@ -16,7 +16,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from io import FileIO
 from pathlib import Path
@@ -131,6 +131,17 @@ class Folder:
             return os.stat(self._at(name, handle), dir_fd=handle, follow_symlinks=False)
         return None
 
+    def statuses(self, names: Iterable[str]) -> Iterator[os.stat_result | None]:
+        """`status` of each of these entries; the folder is opened once for all of them."""
+        with self._held() as handle:
+            for name in names:
+                try:
+                    status = os.stat(self._at(name, handle), dir_fd=handle, follow_symlinks=False)
+                except FileNotFoundError:
+                    yield None
+                else:
+                    yield status
+
     def entries(self) -> list[str]:
         """The names in the folder, in no order; empty if it does not exist."""
         with contextlib.suppress(FileNotFoundError), self._held() as handle:
@@ -212,7 +223,7 @@ class Folder:
         handle = os.open(self.root, _FOLDER)
         try:
             for depth, name in enumerate(self.names):
-                inner = _inner_handle(handle, name, self.root.joinpath(*self.names[: depth + 1]))
+                inner = _inner_handle(handle, name, self, depth + 1)
                 os.close(handle)
                 handle = inner
             yield handle
@@ -244,10 +255,11 @@ def lock(file: FileIO, path: Path, *, shared: bool = False) -> None:
             raise
 
 
-def _inner_handle(outer: int, name: str, path: Path) -> int:
+def _inner_handle(outer: int, name: str, folder: Folder, depth: int) -> int:
     try:
         return os.open(name, _FOLDER | _NOFOLLOW, dir_fd=outer)
     except OSError as error:
+        path = folder.root.joinpath(*folder.names[:depth])
         if error.errno not in {errno.ELOOP, errno.ENOTDIR, errno.EMLINK}:
             raise
         mode = os.stat(name, dir_fd=outer, follow_symlinks=False).st_mode

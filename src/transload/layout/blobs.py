@@ -58,25 +58,20 @@ class Blobs:
 
     def exist(self, descriptors: Sequence[Descriptor]) -> list[bool]:
         """`exists` for each of these; the folders are opened once for all of them."""
-        with ExitStack() as stack:
-            folders: dict[str, Folder | None] = {}
-            return [self._exists_in(folders, stack, descriptor) for descriptor in descriptors]
-
-    def _exists_in(self, folders: dict[str, Folder | None], stack: ExitStack, descriptor: Descriptor) -> bool:
-        algorithm = descriptor.digest.algorithm
-        if algorithm not in folders:
-            folders[algorithm] = None
-            with suppress(OSError, LocalError, FolderUnsafe):  # there is none, or a link leads there
-                folders[algorithm] = stack.enter_context(Folder(self._real_root, ("blobs", algorithm)).held())
-        folder = folders[algorithm]
-        if folder is not None:
-            with suppress(OSError):
-                status = folder.status(descriptor.digest.encoded)
-                if status is None:
-                    return False
-                if stat.S_ISREG(status.st_mode):
-                    return status.st_size == descriptor.size
-        return self.exists(descriptor)
+        found: dict[Descriptor, bool] = {}
+        by_algorithm: dict[str, list[Descriptor]] = {}
+        for descriptor in descriptors:
+            by_algorithm.setdefault(descriptor.digest.algorithm, []).append(descriptor)
+        for algorithm, some in by_algorithm.items():
+            folder = Folder(self._real_root, ("blobs", algorithm))
+            with suppress(OSError, LocalError, FolderUnsafe):  # the rest is looked up alone, which says why
+                statuses = folder.statuses(descriptor.digest.encoded for descriptor in some)
+                for descriptor, status in zip(some, statuses, strict=True):
+                    if status is None:
+                        found[descriptor] = False
+                    elif stat.S_ISREG(status.st_mode):
+                        found[descriptor] = status.st_size == descriptor.size
+        return [found[each] if each in found else self.exists(each) for each in descriptors]
 
     def _located(self, digest: Digest) -> tuple[Path, int]:
         expected = self.expected_path(digest)

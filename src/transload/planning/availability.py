@@ -6,7 +6,7 @@ a run would fail in the middle, blob by blob.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 
 from transload.errors import PrerequisiteMissing
 from transload.gathers import exist_in
@@ -42,27 +42,44 @@ def check_local_sources(
 ) -> list[Surveyed]:
     """The same images; those that need a blob that neither their local source nor the target has get an error."""
     anywhere = {digest for _, digest in holdings.pairs}
-    return [_checked(image, holdings, anywhere, sources, stays) for image in surveyed]
+    images = list(surveyed)
+    wanted: dict[tuple[str, str], dict[Digest, Descriptor]] = {}
+    for image in images:
+        if (place := _place(image, sources)) is not None:
+            blobs = _lacking(image, holdings, stays)
+            wanted.setdefault(place, {}).update({blob.digest: blob for blob in blobs if blob.digest not in anywhere})
+    absent = {
+        place: _absent(sources[place[0]], place[1], list(blobs.values())) for place, blobs in wanted.items() if blobs
+    }
+    return [_checked(image, holdings, absent, sources, stays) for image in images] if any(absent.values()) else images
+
+
+def _place(image: Surveyed, sources: Mapping[str, Source]) -> tuple[str, str] | None:
+    """Where blobs of an image are looked for: a store and a repository, which is empty in one pool; None if nowhere."""
+    source = sources[image.item.source_store]
+    if image.error is not None or source.request_costs is not None:
+        return None
+    return image.item.source_store, "" if exist_in(source) else image.item.source.repository
 
 
 def _checked(
-    image: Surveyed, holdings: TargetContent, anywhere: set[Digest], sources: Mapping[str, Source], stays: Stays
+    image: Surveyed,
+    holdings: TargetContent,
+    absent: Mapping[tuple[str, str], Set[Digest]],
+    sources: Mapping[str, Source],
+    stays: Stays,
 ) -> Surveyed:
-    if image.error is not None:
-        return image
-    source = sources[image.item.source_store]
-    if source.request_costs is not None:
-        return image
-    wanted = {blob.digest: blob for blob in _lacking(image, holdings, stays) if blob.digest not in anywhere}
-    lacking = _absent(source, image.item.source.repository, list(wanted.values()))
-    return evolve(image, error=_error(source, lacking)) if lacking else image
+    place = _place(image, sources)
+    gone = absent.get(place, frozenset()) if place else frozenset()
+    lacking = {blob.digest: blob for blob in _lacking(image, holdings, stays) if blob.digest in gone} if gone else {}
+    return evolve(image, error=_error(sources[image.item.source_store], list(lacking.values()))) if lacking else image
 
 
-def _absent(source: Source, repository: str, wanted: Sequence[Descriptor]) -> list[Descriptor]:
+def _absent(source: Source, repository: str, wanted: Sequence[Descriptor]) -> frozenset[Digest]:
     """Those of these blobs that the source does not have."""
     many = exist_in(source)
     there = many(wanted) if many is not None else [source.exists(repository, blob) for blob in wanted]
-    return [blob for blob, found in zip(wanted, there, strict=True) if not found]
+    return frozenset(blob.digest for blob, found in zip(wanted, there, strict=True) if not found)
 
 
 def _lacking(image: Surveyed, holdings: TargetContent, stays: Stays) -> Iterable[Descriptor]:

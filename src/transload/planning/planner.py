@@ -21,6 +21,7 @@ from transload.threads import Cancellation
 from transload.values import evolve
 
 THREADS = 32  # questions to each side at a time: over a long wire, they do nothing but wait
+_LOCAL_THREADS = 2  # the same where nothing is asked over a wire: more of them would only wait for each other
 
 Refuse = Callable[[Sequence[Surveyed]], Mapping[Name, TransloadError]]
 """Which images a rule keeps out, by their names at the target, and why.
@@ -68,6 +69,8 @@ def make_plan(
     questions. `begin` is told of blobs that are certain to be copied before all is known (`planning.ahead`).
     """
     cancellation = cancellation or Cancellation()
+    if target.request_costs is None and all(source.request_costs is None for source in sources.values()):
+        threads = min(threads, _LOCAL_THREADS)
     before = asked_so_far(sources.values(), target)
     expect_survey(request.items, sources, target)
     surveyor = Surveyor(request, sources, target)
