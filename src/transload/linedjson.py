@@ -71,7 +71,7 @@ def written(item: Any, order: Order = sorted) -> Written:
 
 def _items(items: Iterator[Any], order: Order) -> Iterator[str]:
     before = "["
-    while texts := [item if isinstance(item, Lined) else written(item, order) for item in islice(items, _TOGETHER)]:
+    while texts := [written(item, order) for item in islice(items, _TOGETHER)]:
         yield before + "\n  " + ",\n  ".join(texts)
         before = ","
     yield "[]" if before == "[" else "\n ]"
