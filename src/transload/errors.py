@@ -586,6 +586,12 @@ class SharesMissing(PrerequisiteMissing):
     retryable = True
 
 
+class SiteLacks(PrerequisiteMissing):
+    """A target is fed by another one (`--via`), which lacks the image because its own copy failed."""
+
+    code = "site-lacks"
+
+
 class OutOfBytes(TransloadError):
     """A run has moved as many bytes as it may (`Limits.max_bytes`), and something is left for the next one.
 

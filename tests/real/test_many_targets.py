@@ -158,3 +158,19 @@ def test_targets_in_all_kinds_of_trouble_spoil_no_other(
     assert codes[:5] == [5] * 5
     assert all(codes)
     assert ran.out.splitlines()[0] == f"{TWENTY - len(bad)} of {TWENTY} targets are complete"
+
+
+def test_a_tree_of_twenty_reads_the_source_once_and_each_site_once(shell: Shell, sites: Sites) -> None:
+    """The source feeds two sites; each of them feeds nine others, whose blobs it gives once for all."""
+    hosts = sites.hosts
+    givers = sites.registries[:2]
+    before = [len(giver.all_requests()) for giver in givers]
+    via = [word for at, host in enumerate(hosts[2:]) for word in ("--via", f"{host}={hosts[at % 2]}")]
+    ran = shell("mirror", *sites.words(hosts), *via)
+    assert ran.code == 0, ran.told
+    once = dict.fromkeys(digests(MADE), 1)
+    assert sites.fetched == once
+    assert all(map(sites.has_all, range(TWENTY)))
+    for giver, so_far in zip(givers, before, strict=True):
+        asked = [(line, status) for line, status in giver.all_requests()[so_far:] if f"/{sites.prefix}/" in line]
+        assert fetched(asked) == once

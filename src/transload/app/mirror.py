@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from transload.app.job import Job
     from transload.app.stores import Stores
     from transload.app.taking import Taking
-    from transload.app.trusting import Judge
+    from transload.app.trusting import Judge, Published
     from transload.catalog.ruled import Choice
     from transload.planning.additions import Addition
     from transload.ports import Source, Target
@@ -167,11 +167,15 @@ def prepare_selected(
     cancellation: Cancellation,
     working: ActivityListener,
     judge: Judge | None = None,
+    published: Callable[[str, Name], Published] | None = None,
 ) -> Prepared:
-    """The same for images that are selected already. `judge` is shared by runs that copy the same images."""
+    """The same for images that are selected already. `judge` is shared by runs that copy the same images.
+
+    `published` says whose images they are, if the sources' names do not (`trusting.whose`).
+    """
     sources, target, journal = selection.sources, stores.target(job.target), stores.journal(job.target)
     request = request_of(job, selection)
-    trusting = trusting_for(job, sources, cancellation, working, judge)
+    trusting = trusting_for(job, sources, cancellation, working, judge, published)
     begun = head_start(job, sources, target, journal, stores, cancellation)
     plan = make_plan(
         request,

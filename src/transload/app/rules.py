@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from transload.errors import TransloadError, UsageError
@@ -12,7 +12,7 @@ from transload.planning.planner import Refuse, refuse_none
 if TYPE_CHECKING:
     from transload.app.job import Job
     from transload.app.stores import Stores
-    from transload.app.trusting import Judge, Trusting
+    from transload.app.trusting import Judge, Published, Trusting
     from transload.events import ActivityListener
     from transload.oci import Name
     from transload.planning.planner import Refuse
@@ -44,8 +44,12 @@ def trusting_for(
     cancellation: Cancellation,
     working: ActivityListener,
     judge: Judge | None = None,
+    published: Callable[[str, Name], Published] | None = None,
 ) -> Trusting | None:
-    """Who judges the images of `job`, if it has a policy. `judge` is shared by runs that copy the same images."""
+    """Who judges the images of `job`, if it has a policy. `judge` is shared by runs that copy the same images.
+
+    `published` says whose images they are, if the sources' names do not.
+    """
     if job.policy is None:
         return None
     from transload.app.trusting import Judge, Trusting, whose  # most runs have no policy
@@ -53,7 +57,7 @@ def trusting_for(
     return Trusting(
         judge=judge or Judge(job.policy, job.at),
         sources=sources,
-        published=whose(sources),
+        published=published or whose(sources),
         cancellation=cancellation,
         working=working,
     )

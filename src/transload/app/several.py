@@ -1,19 +1,19 @@
 """Copies to several targets in one run: what they have in common is read once, and each ends for itself.
 
 Each target has a thread, a plan and a run of its own. What they share is the source: what it says about names
-(`planning.askedonce`) and its blobs (`transfer.sharing`).
+(`planning.askedonce`) and its blobs (`transfer.sharing`). A target that another one feeds begins when that one has
+ended, and shares the reading of it with the others that it feeds (`app.feeding`).
 """
 
 from __future__ import annotations
 
-import os
 import re
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from transload.allowance import divided, parts_affordable
 from transload.app.job import Job
@@ -23,6 +23,7 @@ from transload.app.outcome import StartTime, not_begun, result_of
 from transload.app.room import check_room
 from transload.app.selection import Selection, select
 from transload.app.stores import Stores
+from transload.app.targettree import Feeds, address
 from transload.errors import TransloadError, UsageError, as_result
 from transload.events import ActivityListener, Listener
 from transload.oci import Digest
@@ -34,14 +35,14 @@ from transload.report.texts import count, size
 from transload.threads import Cancellation, TaskGroup
 from transload.transfer import Outcome
 from transload.transfer.limits import Limits
+from transload.transfer.rings import Rings
 from transload.transfer.sharing import SharedReading, SpoolRoom
-from transload.values import evolve, frozen
+from transload.values import define, evolve, field, frozen
 
 if TYPE_CHECKING:
     from transload.app.trusting import Judge
 
 Retry = Callable[[tuple[str, ...]], str]
-_HUBS = ("docker.io", "index.docker.io", "registry-1.docker.io")
 
 
 class Following(Protocol):
@@ -49,6 +50,10 @@ class Following(Protocol):
 
     def working(self, number: int) -> ActivityListener:
         """A listener for what goes on besides copying."""
+        ...
+
+    def waiting(self, number: int, giver: int) -> None:
+        """It waits for the target that feeds it."""
         ...
 
     def planned(self, number: int, prepared: Prepared) -> None:
@@ -80,17 +85,17 @@ def jobs_for(job: Job, targets: Sequence[Location]) -> tuple[Job, ...]:
     Values for charts name a registry, so each registry gets a folder of its own for them.
     """
     seen: dict[str, Location] = {}
-    origin = None if job.origin is None else _address(job.origin)
+    origin = None if job.origin is None else address(job.origin)
     for target in targets:
         target.check_target()
-        address = _address(target)
-        if address in seen:
-            same = str(target) == str(seen[address])
-            named = f"{target} is given twice" if same else f"{seen[address]} is {target}, too"
+        place = address(target)
+        if place in seen:
+            same = str(target) == str(seen[place])
+            named = f"{target} is given twice" if same else f"{seen[place]} is {target}, too"
             raise UsageError(f"{named}: each target is named once", subject=str(target), hint="leave one --to out")
-        if address == origin:
+        if place == origin:
             raise _is_source(target)
-        seen[address] = target
+        seen[place] = target
     if all(target.kind != "registry" for target in targets):
         return tuple(evolve(job, target=target) for target in targets)
     return tuple(evolve(job, target=target, values_folder=_own(job.values_folder, target)) for target in targets)
@@ -122,16 +127,6 @@ def _is_source(target: Location) -> UsageError:
         subject=str(target),
         hint="leave this --to out",
     )
-
-
-def _address(location: Location) -> str:
-    """A text that is equal for names of one place, as far as names tell."""
-    if location.kind != "registry":
-        return f"{location.kind}:{os.path.realpath(location.value)}"
-    host = location.value.lower().removesuffix(":443")
-    if host.partition(":")[0] == "localhost":
-        host = host.replace("localhost", "127.0.0.1")
-    return f"{_HUBS[0] if host in _HUBS else host}/{location.prefix}"
 
 
 def _judge(jobs: Sequence[Job]) -> Judge | None:
@@ -189,7 +184,8 @@ class SeveralRuns:
     """The runs of one command to several targets.
 
     `retry` makes, for a target's number, the command that copies its named images again. `finishing` changes what is
-    prepared for a target, before it runs. The limits count for each target.
+    prepared for a target, before it runs. The limits count for each target. `feeds` says which targets are fed by
+    another one; without it, none.
     """
 
     jobs: Sequence[Job]
@@ -200,33 +196,38 @@ class SeveralRuns:
     following: Following
     retry: Callable[[int], Retry] | None = None
     finishing: Callable[[Prepared], Prepared] = lambda prepared: prepared
+    feeds: Feeds = ()
 
     def run(self) -> tuple[tuple[Ended, ...], Share]:
         """Do it. Returns how each target ended, and the blobs that were read from a source more than once.
 
         Raises only what concerns all targets: what `selections_for` raises.
         """
+        self._check_fed()
         selections = selections_for(self.jobs, self.stores, self.cancellation)
         judge = _judge(self.jobs)
         begun = self._gated(selections, judge) if self.jobs[0].gates is not None else selections
         number_of = len(self.jobs)
-        ended: dict[int, Ended] = {}
-        room = SpoolRoom.of(self.stores.state or Path(tempfile.gettempdir()))  # /tmp may lie in memory
         at_a_time = parts_affordable(number_of)
         if at_a_time < number_of:
             self.stores.notice(in_turns_note(at_a_time, number_of))
+        room = SpoolRoom.of(self.stores.state or Path(tempfile.gettempdir()))  # /tmp may lie in memory
         turns = threading.Semaphore(at_a_time)
-        with SharedReading(number_of, room) as shared, divided(at_a_time), TaskGroup(self.cancellation) as group:
+        with Rings(self.feeds, number_of, room) as rings, divided(at_a_time), TaskGroup(self.cancellation) as group:
+            work = _Work(runs=self, selections=selections, rings=rings, judge=judge, turns=turns)
             for number in range(number_of):
-                group.start(self._in_turn, turns, number, selections[number], begun[number], shared, judge, ended)
-        if shared.read_again.blobs:
-            self.stores.notice(read_again_note(shared.read_again, room))
-        return tuple(ended[number] for number in range(number_of)), shared.read_again
+                group.start(work.target, number, begun[number])
+        if rings.read_again.blobs:
+            self.stores.notice(read_again_note(rings.read_again, room))
+        return tuple(work.ended[number] for number in range(number_of)), rings.read_again
 
-    def _in_turn(self, turns: threading.Semaphore, number: int, *arguments: Any) -> None:
-        """Where the system allows few open files, not all targets can be written to at a time."""
-        with turns:
-            self._target(number, *arguments)
+    def _check_fed(self) -> None:
+        """Raises `UsageError`."""
+        if self.jobs[0].gates is not None and any(giver is not None for giver in self.feeds):
+            raise UsageError(
+                "--gate does not go with --via: what a gate has seen is read from this machine, for every target",
+                hint="leave one of them out",
+            )
 
     def _gated(self, selections: Sequence[Selection], judge: Judge | None) -> tuple[Prepared | TransloadError, ...]:
         """The runs after the gates: all are planned first, so that each image is shown once for all targets."""
@@ -239,61 +240,87 @@ class SeveralRuns:
         gating = Gating(gates=gates, stores=self.stores, cancellation=self.cancellation, bodies=self.jobs[0].bodies)
         return tuple(gating.passed(plan) if isinstance(plan, Prepared) else plan for plan in plans)
 
-    def _target(
-        self,
-        number: int,
-        selection: Selection,
-        begun: Selection | Prepared | TransloadError,
-        shared: SharedReading,
-        judge: Judge | None,
-        ended: dict[int, Ended],
-    ) -> None:
-        job = self.jobs[number]
-        try:
-            ended[number] = self._copied(number, begun, shared, judge)
-        except TransloadError as error:
-            sources = tuple(selection.sources)
-            ended[number] = Ended(
-                result=not_begun(error, self.began, sources, job.target.locator), error=as_result(error)
-            )
-        finally:
-            shared.leave(number)
-        self.following.ended(number, ended[number])
-
-    def _copied(
-        self, number: int, begun: Selection | Prepared | TransloadError, shared: SharedReading, judge: Judge | None
-    ) -> Ended:
-        job, stores, working = self.jobs[number], self.stores, self.following.working(number)
-        if isinstance(begun, TransloadError):
-            raise begun
-        if isinstance(begun, Prepared):  # what gates have seen lies in a folder, and each run reads it there
-            prepared = self.finishing(begun)
-        else:
-            prepared = prepare_selected(job, begun, stores, self.cancellation, working, judge)
-            shared.expect(number, prepared.plan)
-            prepared = self.finishing(_through(shared, number, prepared, stores))
-        self.following.planned(number, prepared)
-        check_room(prepared)
-        tally = Tally(prepared.plan)
-        with self.following.copying(number, tally) as progress:
-            listen = together(tally, progress, shared.listening(number, prepared.plan))
-            outcome = carry_out(prepared, stores, listen, self.cancellation, self._bodies, self.limits)
-        others = {other.target.value for other in self.jobs} - {job.target.value, *prepared.sources}
-        again = self._again(number, prepared.plan)
-        result = result_of(prepared, stores, tally, outcome, self.began, again, without=frozenset(others))
-        return Ended(result=result, prepared=prepared, outcome=outcome)
-
-    def _again(self, number: int, plan: Plan) -> Retry | None:
+    def again(self, number: int, plan: Plan) -> Retry | None:
         """The command for what is open at a target; the whole one, without names, if that is everything."""
         if self.retry is None:
             return None
         retry, everything = self.retry(number), sum(not image.excused for image in plan.images)
         return lambda names: retry(names if len(names) < everything else ())
 
-    @property
-    def _bodies(self) -> int:
+
+@define(eq=False, kw_only=True)
+class _Work:
+    """The targets of one command at work, each in a thread of its own, and how those ended that have."""
+
+    runs: SeveralRuns
+    selections: Sequence[Selection]
+    rings: Rings
+    judge: Judge | None
+    turns: threading.Semaphore
+    ended: dict[int, Ended] = field(factory=dict)
+    over: tuple[threading.Event, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        self.over = tuple(threading.Event() for _ in self.runs.jobs)
+
+    def target(self, number: int, begun: Selection | Prepared | TransloadError) -> None:
+        """All that is done for one target. Where few files may be open, not all can be written to at a time."""
+        runs, giver = self.runs, self.rings.giver(number)
+        job, sources = runs.jobs[number], tuple(self.selections[number].sources)
+        if giver is not None:
+            sources = (runs.jobs[giver].target.locator,)
+            runs.following.waiting(number, giver)
+            self.over[giver].wait()  # it ends in any case, also when all is cancelled
+        try:
+            with self.turns:
+                self.ended[number] = self._copied(number, begun)
+        except TransloadError as error:
+            ended = not_begun(error, runs.began, sources, job.target.locator)
+            self.ended[number] = Ended(result=ended, error=as_result(error))
+        finally:
+            self.rings.of(number).leave(self.rings.place(number))
+            self.over[number].set()
+        runs.following.ended(number, self.ended[number])
+
+    def _copied(self, number: int, begun: Selection | Prepared | TransloadError) -> Ended:
+        runs = self.runs
+        job, stores, following = runs.jobs[number], runs.stores, runs.following
+        if isinstance(begun, TransloadError):
+            raise begun
+        shared, place = self.rings.of(number), self.rings.place(number)
+        if isinstance(begun, Prepared):  # what gates have seen lies in a folder, and each run reads it there
+            prepared = runs.finishing(begun)
+        else:
+            prepared = self._prepared(number, begun)
+            shared.expect(place, prepared.plan)
+            prepared = runs.finishing(_through(shared, place, prepared, stores))
+        following.planned(number, prepared)
+        check_room(prepared)
+        tally = Tally(prepared.plan)
+        with following.copying(number, tally) as progress:
+            listen = together(tally, progress, shared.listening(place, prepared.plan))
+            outcome = carry_out(prepared, stores, listen, runs.cancellation, self._bodies(number), runs.limits)
+        others = {other.target.value for other in runs.jobs} - {job.target.value, *prepared.sources}
+        again = runs.again(number, prepared.plan)
+        result = result_of(prepared, stores, tally, outcome, runs.began, again, without=frozenset(others))
+        return Ended(result=result, prepared=prepared, outcome=outcome)
+
+    def _prepared(self, number: int, selection: Selection) -> Prepared:
+        runs, giver = self.runs, self.rings.giver(number)
+        job, working = runs.jobs[number], runs.following.working(number)
+        if giver is None:
+            return prepare_selected(job, selection, runs.stores, runs.cancellation, working, self.judge)
+        from transload.app.feeding import fed_selection  # few runs have a tree of targets
+
+        runs.cancellation.check()
+        target, theirs = runs.jobs[giver].target, self.selections[giver]
+        fed, published = fed_selection(target, theirs, self.ended[giver], selection, runs.stores)
+        return prepare_selected(job, fed, runs.stores, runs.cancellation, working, self.judge, published)
+
+    def _bodies(self, number: int) -> int:
         """So few for each target that all of them get a connection to the source: none waits for a slow one."""
-        return min(self.jobs[0].bodies, max(1, self.stores.most_bodies // len(self.jobs)))
+        most = self.runs.stores.most_bodies
+        return min(self.runs.jobs[0].bodies, max(1, most // self.rings.of(number).targets))
 
 
 def _through(shared: SharedReading, number: int, prepared: Prepared, stores: Stores) -> Prepared:

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 class WantedFlags:
     """The wanted images, their source and their target: `options.wanted`. Stores, names and platforms are texts.
 
-    `also_to` are the further targets of a command that takes several. Without `referrers`, a command does what is usual
-    for it.
+    `also_to` are the further targets of a command that takes several, `via` says which of them another one feeds.
+    Without `referrers`, a command does what is usual for it.
     """
 
     sets: tuple[str, ...] = ()
     to: str | None = None
     also_to: tuple[str, ...] = ()
+    via: tuple[str, ...] = ()
     origin: str | None = None
     tag: str | None = None
     target_tag: str | None = None

@@ -38,6 +38,10 @@ class TargetsVoice(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
+    def waiting(self, number: int, giver: int) -> None:
+        """It waits for the target that feeds it."""
+        ...
+
     def plan(self, number: int, totals: Totals) -> None:
         """Show what will be done for this target."""
         ...
@@ -99,6 +103,11 @@ class Targets:
 
         return listen
 
+    def waiting(self, number: int, giver: int) -> None:
+        """It waits for the target that feeds it, and nothing is asked for it yet."""
+        self._is_planned(number)
+        self._voice.waiting(number, giver)
+
     def planned(self, number: int, prepared: Prepared) -> None:
         """Show the plan's totals."""
         self._is_planned(number)
@@ -149,6 +158,9 @@ class InJson:
     ) -> None:
         """Nothing to stop."""
 
+    def waiting(self, number: int, giver: int) -> None:
+        """The result has it."""
+
     def plan(self, number: int, totals: Totals) -> None:
         """See `TargetsVoice`."""
         self._of[number].plan(totals.plan, totals.notes, totals.choices, totals.additions)
@@ -180,6 +192,9 @@ class InSilence:
     ) -> None:
         """Nothing to stop."""
 
+    def waiting(self, number: int, giver: int) -> None:
+        """Not shown."""
+
     def plan(self, number: int, totals: Totals) -> None:
         """Not shown."""
 
@@ -202,6 +217,11 @@ class InLines(InSilence):
         super().__init__(stream)
         self._only_new = only_new
         self._labels = labels(names)
+
+    def waiting(self, number: int, giver: int) -> None:
+        """See `TargetsVoice`."""
+        if not self._only_new:
+            self._lines.write([Styled.of(f"{self._labels[number]}: ", (f"waits for {self._labels[giver]}", "faint"))])
 
     def plan(self, number: int, totals: Totals) -> None:
         """See `TargetsVoice`."""

@@ -69,6 +69,15 @@ def gather(
     return Gathered(_job(wanted, answers, origin, to, guided, bodies), _logins(answers), asked)
 
 
+def check_via_is_used(wanted: WantedFlags) -> None:
+    """Raises `UsageError` for a --via of a run to one target, unless it is a default for a whole site."""
+    if wanted.via and is_written("via"):
+        raise UsageError(
+            f"--via {wanted.via[0]} is for several targets, and this run has one",
+            hint="name the target that feeds, and the one that is fed: --to site-a --to site-b --via site-b=site-a",
+        )
+
+
 def _job(
     wanted: WantedFlags, answers: Answers, origin: Location | None, to: Location | None, guided: bool, bodies: int
 ) -> Job:

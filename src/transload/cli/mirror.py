@@ -15,7 +15,7 @@ from transload.cli import ages as age_flags
 from transload.cli import options
 from transload.cli.command import Command
 from transload.cli.commandline import command_line, command_words, connection_words, limit_words, retry_command
-from transload.cli.gather import agreed, gather, no_question, tell_the_same
+from transload.cli.gather import agreed, check_via_is_used, gather, no_question, tell_the_same
 from transload.cli.gating import gates, with_gates
 from transload.cli.recording import RecordFlags, record_signer, recorded_at_target, recording
 from transload.cli.running import carry
@@ -109,11 +109,12 @@ def mirror(
             from transload.app.onlyone import only_one  # runs of cron
 
             session.output.only_new(*targets)
-            held.enter_context(only_one(session.environment.state, [*command_words(job), *targets]))
+            held.enter_context(only_one(session.environment.state, [*command_words(job), *targets, *wanted.via]))
         if wanted.also_to:
             from transload.cli.several import mirror_to_all  # most runs have one target
 
-            return mirror_to_all(session, gathered, wanted.also_to, more, limits, verify_medium=verify_medium)
+            return mirror_to_all(session, gathered, wanted, more, limits, verify_medium=verify_medium)
+        check_via_is_used(wanted)
         if verify_medium:
             from transload.app.readback import check_on_medium, with_read_back  # few runs; it imports bundles
 

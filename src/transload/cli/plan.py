@@ -17,7 +17,7 @@ from transload.cli import options
 from transload.cli.command import Command
 from transload.cli.commandline import command_line, command_words, connection_words
 from transload.cli.flags import LoginFlags, WantedFlags
-from transload.cli.gather import gather, tell_the_same
+from transload.cli.gather import check_via_is_used, gather, tell_the_same
 from transload.cli.output import OutputFormat
 from transload.cli.session import Session, open_session
 from transload.cli.trusting import TrustFlags, policies, with_policy
@@ -87,7 +87,8 @@ def plan(
         if wanted.also_to:
             from transload.cli.several import plan_for_all  # most plans have one target
 
-            return plan_for_all(session, gathered, wanted.also_to, explained=explain_tags)
+            return plan_for_all(session, gathered, wanted, explained=explain_tags)
+        check_via_is_used(wanted)
         with session.stoppable(), session.stores(gathered.logins) as stores:
             prepared = prepare(gathered.job, stores, session.cancellation)
         notes = (*prepared.notes, *unknown_half_notes(prepared.plan, prepared.target))

@@ -64,6 +64,7 @@ def restored(raw: bytes, name: str) -> Result | Results:
         targets=tuple(target.get("name").text() for target in targets),
         results=tuple(map(_result, targets)),
         read_again=_share(document.get("read_again")),
+        via=tuple(target.get("via").maybe(Value.text, None) for target in targets),
     )
 
 

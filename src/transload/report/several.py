@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from transload.errors import Interrupted
+from transload.errors import Interrupted, SiteLacks
 from transload.report.exitcodes import MIXED
 from transload.report.planned import share_json
 from transload.report.result import RESULT_FORMAT, ImageResult, Result, exit_code
@@ -25,17 +25,23 @@ _LABEL = 24  # letters of a target before a line; longer names lose their beginn
 class Results:
     """How a run ended for each target, in the order of `targets`: their names as the user wrote them.
 
-    `read_again` are the blobs that came from a source more than once.
+    `read_again` are the blobs that came from a source more than once. `via` are the targets that fed others, None for
+    a target that had its content from the source; it may be left out if all had.
     """
 
     targets: tuple[str, ...]
     results: tuple[Result, ...]
     read_again: Share
+    via: tuple[str | None, ...] = ()
 
     @property
     def exit_code(self) -> int:
-        """The exit code of the process: that of the targets which are not complete, if it is one."""
-        return worst([exit_code(result) for result in self.results])
+        """The exit code of the process: that of the targets which are not complete, if it is one.
+
+        What a target lacks because the one that feeds it lacks it, follows from that one's own failure.
+        """
+        of_themselves = [result for result in self.results if not _follows(result)]
+        return worst([exit_code(result) for result in of_themselves or self.results])
 
     @property
     def failures(self) -> tuple[ImageResult, ...]:
@@ -47,6 +53,12 @@ class Results:
         """How many targets have everything."""
         return sum(not exit_code(result) for result in self.results)
 
+    @property
+    def each(self) -> tuple[tuple[str, Result, str | None], ...]:
+        """Each target: its name, its result, and the name of the target that fed it."""
+        via = self.via or (None,) * len(self.targets)
+        return tuple(zip(self.targets, self.results, via, strict=True))
+
     def to_json(self) -> dict[str, Any]:
         """The JSON report, and the `result` object of docs/formats/json-output.md, for several targets."""
         return {
@@ -55,10 +67,14 @@ class Results:
             "exit_code": self.exit_code,
             "interrupted": any(result.interrupted for result in self.results),
             "read_again": share_json(self.read_again),
-            "targets": [
-                {"name": name, **result.to_json()} for name, result in zip(self.targets, self.results, strict=True)
-            ],
+            "targets": [{"name": name, "via": giver, **result.to_json()} for name, result, giver in self.each],
         }
+
+
+def _follows(result: Result) -> bool:
+    """Whether all that is wrong with a target is what the one that feeds it lacks."""
+    problems = [image.problem for image in result.failures] if result.problem is None else [result.problem]
+    return bool(problems) and all(problem and problem.code == SiteLacks.code for problem in problems)
 
 
 def worst(codes: Sequence[int]) -> int:
@@ -79,12 +95,20 @@ def results_lines(results: Results, width: int | None = None) -> list[Styled]:
     Those that lack something come last, since people look there, and their results end with the command to go on with.
     """
     lines = [_verdict(results), *_shared(results, width)]
-    pairs = sorted(zip(results.targets, results.results, strict=True), key=lambda pair: bool(exit_code(pair[1])))
-    for name, result in pairs:
+    for name, result, giver in sorted(results.each, key=lambda each: bool(exit_code(each[1]))):
         own = [host for host in result.traffic if host.side == "target"]
         shown = indented(summary_lines(result, width and width - 2, own))
-        lines += [Styled(), Styled.of((one_line(name), "strong")), *shown]
+        lines += [Styled(), Styled.of((titled(name, giver), "strong")), *shown]
     return lines
+
+
+def titled(name: str, giver: str | None) -> str:
+    """A target in one line, and where its content came from if that was another target.
+
+    >>> titled("b.example", "a.example"), titled("a.example", None)
+    ('b.example, from a.example', 'a.example')
+    """
+    return one_line(name) if giver is None else f"{one_line(name)}, from {one_line(giver)}"
 
 
 def _shared(results: Results, width: int | None) -> Iterator[Styled]:

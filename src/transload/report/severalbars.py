@@ -34,12 +34,17 @@ class SeveralBars(Bars):
         self._labels = labels(names)
         self._tallies: dict[int, Tally] = {}
         self._over: dict[int, tuple[str, Meaning]] = {}
+        self._givers: dict[int, int] = {}
 
     @contextlib.contextmanager
     def copying(self, number: int, tally: Tally) -> Iterator[Listener]:
         """A listener for the run to this target, which reads `tally`; `tally` must get each event first."""
         self._tallies[number] = tally
         yield TargetLines(self, self._labels[number], tally)
+
+    def waiting(self, number: int, giver: int) -> None:
+        """This target waits for the one that feeds it."""
+        self._givers[number] = giver
 
     def plan(self, number: int, totals: Totals) -> None:
         """Show what will be done for this target."""
@@ -64,7 +69,10 @@ class SeveralBars(Bars):
         """The lines of one target; only one if it is over, if it has no plan yet, or if there is no room."""
         tally = self._tallies.get(number)
         if number in self._over or tally is None:
-            words, meaning = self._over.get(number, ("planning", "faint"))
+            giver = self._givers.get(number)
+            waits = giver is not None and giver not in self._over
+            doing = f"waits for {self._labels[giver or 0]}" if waits else "planning"
+            words, meaning = self._over.get(number, (doing, "faint"))
             return [_one_line(label, words, meaning, width)]
         now = evolve(tally.snapshot(), running=())
         if not whole:

@@ -9,7 +9,7 @@ from transload.planning.plan import Share
 from transload.report.pictures import pictures
 from transload.report.recordfacts import facts_of
 from transload.report.result import ImageResult, ImageStatus, Result, exit_code
-from transload.report.several import Results
+from transload.report.several import Results, titled
 from transload.report.shared import share_headline
 from transload.report.summary import grouped, rate_of_copied, status_counts, verdict
 from transload.report.texts import count
@@ -64,7 +64,7 @@ def to_html(result: Result | Results) -> str:
     """The page. Raises `PartMissing` without jinja2."""
     several = isinstance(result, Results)
     results = result.results if isinstance(result, Results) else (result,)
-    names = result.targets if isinstance(result, Results) else (result.target,)
+    names = _names(result)
     complete = sum(not exit_code(single) for single in results)
     page = render(
         "report/report.html",
@@ -77,6 +77,12 @@ def to_html(result: Result | Results) -> str:
         runs=[_run(name, single, number) for number, (name, single) in enumerate(zip(names, results, strict=True), 1)],
     )
     return page.text
+
+
+def _names(result: Result | Results) -> list[str]:
+    if isinstance(result, Results):
+        return [titled(name, giver) for name, _, giver in result.each]
+    return [result.target]
 
 
 def headline(result: Result) -> str:

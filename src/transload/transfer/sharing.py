@@ -97,6 +97,11 @@ class SharedReading:
             self.leave(target)
 
     @property
+    def targets(self) -> int:
+        """How many runs read together."""
+        return len(self._needs)
+
+    @property
     def read_again(self) -> Share:
         """The blobs that were read from the source once more, and how many bytes that was at most."""
         return self._again

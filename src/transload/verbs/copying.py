@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack, overload
 
@@ -112,6 +112,7 @@ class MirrorOptions(Options, total=False):
     recheck: bool
     verify_medium: bool
     values_folder: str | Path | None
+    via: Mapping[str, str] | None
     through: Literal["docker", "podman"] | None
     keep: bool
     min_age: str | None
@@ -162,6 +163,7 @@ def mirror(
     recheck: bool = False,
     verify_medium: bool = False,
     values_folder: str | Path | None = None,
+    via: Mapping[str, str] | None = None,
     through: Literal["docker", "podman"] | None = None,
     keep: bool = False,
     min_age: str | None = None,
@@ -188,7 +190,8 @@ def mirror(
 
     With a list of stores, each blob is read once and written to each of them; one that fails or is slow does not spoil
     the others. Then the call returns `Results`, with a `Result` for each, and raises `TargetsFailed` where `check` says
-    so. `limits` count for each target; `target_login` is for a single one.
+    so. `limits` count for each target; `target_login` is for a single one. With `via`, a target is fed by another one
+    instead of the source: `{"site-b": "site-a"}` copies to site-a first, and from there to site-b.
 
     `sets` are names of built-in catalogs (`arcdata`), files (image sets, catalogs, lists of references), references,
     and Helm charts (`oci://…`, `https://…`), each with the images that it needs. `origin` is a store to look names up
@@ -256,11 +259,14 @@ def mirror(
         raise UsageError("through copies to one target, and several are named")
     if through is not None and limits.max_bytes is not None:
         raise UsageError("max_bytes does not go with through: the engine alone knows what it moves")
+    fed = arguments.texts_by_key("via", via)
     if isinstance(to, str):
+        if fed:
+            raise UsageError("via is for several targets, and one is named", hint="name the other one in to as well")
         return _run(job, began, limits, means, check=check, verify_medium=verify_medium, recording=recording)
     from transload.verbs.several import mirrored_to_all  # most calls have one target
 
-    return mirrored_to_all(job, targets, began, limits, means, check=check, verify_medium=verify_medium)
+    return mirrored_to_all(job, targets, began, limits, means, check=check, verify_medium=verify_medium, via=fed)
 
 
 def _run(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from transload.app.job import Job
@@ -12,6 +12,7 @@ from transload.app.mirror import Prepared
 from transload.app.outcome import StartTime
 from transload.app.readback import check_on_medium, with_read_back
 from transload.app.several import Ended, SeveralRuns, jobs_for
+from transload.app.targettree import feeds_of, givers
 from transload.clock import SYSTEM_CLOCK
 from transload.errors import Interrupted, TargetsFailed, TransloadError, UsageError
 from transload.events import ActivityListener, Event, Listener, TargetEvent
@@ -32,6 +33,7 @@ def mirrored_to_all(
     *,
     check: bool,
     verify_medium: bool,
+    via: Mapping[str, str],
 ) -> Results:
     """Copy what `job` wants to each target. With `check`, raises `TargetsFailed`, `Interrupted`."""
     if means.target_login is not None:
@@ -44,6 +46,7 @@ def mirrored_to_all(
         if verify_medium:
             check_on_medium(target)
     names = tuple(str(target) for target in targets)
+    feeds = feeds_of(via.items(), targets)
     with at_work(means) as work:
         limits.wait(SYSTEM_CLOCK, work.cancellation, work.listen)
         read_back = partial(with_read_back, stores=work.stores, cancellation=work.cancellation)
@@ -55,9 +58,11 @@ def mirrored_to_all(
             limits=limits,
             following=_Heard(names, work.listen),
             finishing=read_back if verify_medium else lambda prepared: prepared,
+            feeds=feeds,
         )
         ended, read_again = runs.run()
-    results = Results(targets=names, results=tuple(part.result for part in ended), read_again=read_again)
+    parts = tuple(part.result for part in ended)
+    results = Results(targets=names, results=parts, read_again=read_again, via=givers(feeds, names))
     if check:
         _check(results, ended)
     return results
@@ -72,6 +77,9 @@ class _Heard:
 
     def working(self, number: int) -> ActivityListener:  # noqa: ARG002 - see the protocol
         return self.listen
+
+    def waiting(self, number: int, giver: int) -> None:
+        """No event says it."""
 
     def planned(self, number: int, prepared: Prepared) -> None:
         """The events say it."""

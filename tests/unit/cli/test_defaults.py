@@ -17,6 +17,7 @@ from transload.testing.images import fill, image
 NOWHERE = "registry.invalid"
 VALUES = {  # what somebody would set for a whole site
     "TRANSLOAD_TO": f"{NOWHERE}/site",
+    "TRANSLOAD_VIA": f"{NOWHERE}/site=registry.invalid/site",
     "TRANSLOAD_PULL_FROM": "registry.invalid/site",
     "TRANSLOAD_FROM": "oci:elsewhere",
     "TRANSLOAD_TAG": "v1.40",

@@ -24,7 +24,7 @@ NAMES = ("registry.plant-7.example:5000/mirror", "oci:/a/folder/with/a/rather/lo
 
 def test_the_examples_in_the_docstrings() -> None:
     tried = doctest.testmod(several)
-    assert tried.attempted == 4
+    assert tried.attempted == 5
     assert not tried.failed
 
 
