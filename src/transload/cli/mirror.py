@@ -15,6 +15,7 @@ from transload.cli import ages as age_flags
 from transload.cli import options
 from transload.cli.command import Command
 from transload.cli.commandline import command_line, command_words, connection_words, limit_words, retry_command
+from transload.cli.declaring import option
 from transload.cli.gather import agreed, check_via_is_used, gather, no_question, tell_the_same
 from transload.cli.gating import gates, with_gates
 from transload.cli.recording import RecordFlags, record_signer, recorded_at_target, recording
@@ -37,7 +38,11 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @options.mirrored
-@options.if_new
+@option(
+    "--if-new",
+    is_flag=True,
+    help="For cron: one line if the target has everything, and no second run of the same command at a time.",
+)
 @options.verify_medium
 @options.values_folder
 @options.through

@@ -13,12 +13,11 @@ from transload.app.network import Network
 from transload.app.stores import Carried
 from transload.cli import completion
 from transload.cli import referrers as _referrers
-from transload.cli import targets as _targets
 from transload.cli.declaring import as_value as _as_value
 from transload.cli.declaring import option as _option
 from transload.cli.declaring import stacked as _stacked
 from transload.cli.flags import LoginFlags, MediaFlags, RunFlags, WantedFlags
-from transload.cli.kinds import NamedPath, Number, Size
+from transload.cli.kinds import NamedPath, Number, Size, StoreName
 from transload.cli.referrers import wanted_flags
 from transload.errors import UsageError
 from transload.net.rates import RateLimits
@@ -34,6 +33,18 @@ _sets = click.argument("sets", metavar="[SET]...", nargs=-1, shell_complete=comp
 _to = _option(
     "--to", metavar="STORE", shell_complete=completion.stores, help="The target: HOST[:PORT][/PREFIX] or oci:DIR."
 )
+
+
+_to_each = _option(
+    "--to",
+    metavar="STORE",
+    type=StoreName(),
+    multiple=True,
+    shell_complete=completion.stores,
+    help="The target: HOST[:PORT][/PREFIX] or oci:DIR. Repeat it for several: each blob is read once.",
+)
+_FEEDS = "Feed a target from another one: --via SITE-B=SITE-A copies to SITE-A, then from there to SITE-B."
+_via = _option("--via", metavar="STORE=STORE", type=StoreName(), multiple=True, help=_FEEDS)
 
 
 def _wanted_at_each(to: tuple[str, ...], **flags: Any) -> WantedFlags:
@@ -108,7 +119,7 @@ wanted = _as_value("wanted", wanted_flags, _sets, _to, _selection)
 
 compared = _as_value("wanted", wanted_flags, _sets, _to, _named_images, _referrers.checked, _rest)
 
-mirrored = _as_value("wanted", _wanted_at_each, _sets, _targets.each, _selection, _recheck)
+mirrored = _as_value("wanted", _wanted_at_each, _sets, _to_each, _via, _selection, _recheck)
 
 configured = _as_value(
     "sought",
@@ -151,12 +162,6 @@ named = _stacked(
         shell_complete=completion.stores,
         help="The source, which must be the plan's.",
     ),
-)
-
-if_new = _option(
-    "--if-new",
-    is_flag=True,
-    help="For cron: one line if the target has everything, and no second run of the same command at a time.",
 )
 
 verify_medium = _option(

@@ -112,9 +112,10 @@ def titled(name: str, giver: str | None) -> str:
 
 
 def _shared(results: Results, width: int | None) -> Iterator[Styled]:
-    """The traffic with sources, once: they are read for all targets together."""
+    """The traffic with sources, once: they are read for all targets together. A target that feeds has its own line."""
     hosts: dict[str, HostTotals] = {}
-    for host in (host for result in results.results for host in result.traffic if host.side != "target"):
+    of_sources = (result for _, result, giver in results.each if giver is None)
+    for host in (host for result in of_sources for host in result.traffic if host.side != "target"):
         hosts[host.host] = max(host, hosts.get(host.host, host), key=_so_far)  # counted when a target had ended
     for number, host in enumerate(hosts[name] for name in sorted(hosts)):
         yield from folded("                   " if number else "  for all of them: ", traffic_of(host), width, "faint")
