@@ -17,6 +17,7 @@ from transload.app.mirror import Prepared, prepare_saved
 from transload.app.network import Network
 from transload.app.outcome import StartTime
 from transload.app.ownplans import check_named, is_own
+from transload.app.planplaces import opened_plan, plan_place
 from transload.app.settings import Environment
 from transload.cli import options
 from transload.cli.command import Command, is_written
@@ -32,7 +33,7 @@ from transload.cli.sharing import ShareFlags, prepared_finish, prepared_share, s
 from transload.cli.signing import SigningFlags, record_signing
 from transload.cli.trusting import TrustFlags, named_policies, policy_named
 from transload.errors import UsageError
-from transload.files import local_errors, open_file
+from transload.oci import Digest
 from transload.planning import Plan
 from transload.planning.planfile import read_plan
 from transload.report.result import exit_code
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command)
-@click.argument("file", type=options.FILE)
+@click.argument("file", type=options.PLAN)
 @shares
 @options.named
 @click.option(
@@ -61,7 +62,7 @@ if TYPE_CHECKING:
 @options.reports
 @options.reporter
 def apply(
-    file: Path,
+    file: Path | str,
     sharing: ShareFlags,
     to: str | None,
     origin: str | None,
@@ -90,8 +91,7 @@ def apply(
       transload apply plan.json --finish --of 8
     """
     with open_session("apply", output, quiet, network, run) as session:
-        with local_errors("reading", file), open_file(file) as opened:
-            decided, digest = read_plan(opened)
+        decided, digest = _read(file, session)
         which = share_wanted(sharing, session, dask)
         if dask is not None:
             from transload.cli.clustered import check_clustered  # few plans are carried out by a cluster
@@ -138,6 +138,12 @@ def _workers(
     from transload.cli.clustered import on_cluster
 
     return on_cluster(dask, session, network, jobs)
+
+
+def _read(file: Path | str, session: Session) -> tuple[Plan, Digest]:
+    """The plan and its digest. An artifact is read with the logins of docker and podman."""
+    with session.stoppable(), session.stores() as stores, opened_plan(plan_place(file), stores) as opened:
+        return read_plan(opened)
 
 
 def _judged(prepared: Prepared, policy: Policy, trust: TrustFlags, own: bool, session: Session) -> Prepared:

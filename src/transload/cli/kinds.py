@@ -20,6 +20,14 @@ class NamedPath(click.Path):
         return super().convert(value, param, ctx)
 
 
+class PlanFile(NamedPath):
+    """A file, or an artifact in a registry: `oci://HOST/REPOSITORY:TAG`, which stays a text."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See click."""
+        return value if isinstance(value, str) and value.startswith("oci://") else super().convert(value, param, ctx)
+
+
 class Number(click.FloatRange):
     """A number in a range; never infinite, and never `nan`."""
 

@@ -17,13 +17,14 @@ from transload.cli.declaring import as_value as _as_value
 from transload.cli.declaring import option as _option
 from transload.cli.declaring import stacked as _stacked
 from transload.cli.flags import LoginFlags, MediaFlags, RunFlags, WantedFlags
-from transload.cli.kinds import NamedPath, Number, Size, StoreName
+from transload.cli.kinds import NamedPath, Number, PlanFile, Size, StoreName
 from transload.cli.referrers import wanted_flags
 from transload.errors import UsageError
 from transload.net.rates import RateLimits
 from transload.transfer.limits import Limits
 
 FILE = NamedPath(path_type=Path, dir_okay=False)
+PLAN = PlanFile(path_type=Path, dir_okay=False)
 FOLDER = NamedPath(path_type=Path, file_okay=False)
 ANY_PATH = NamedPath(path_type=Path)
 SIZE = Size()

@@ -12,6 +12,7 @@ from transload.app.job import Through
 from transload.app.mirror import prepare
 from transload.app.network import Network
 from transload.app.ownplans import remember
+from transload.app.planplaces import PlanPlace, check_plan_place, plan_place, write_plan
 from transload.cli import ages as age_flags
 from transload.cli import options
 from transload.cli.command import Command
@@ -22,11 +23,8 @@ from transload.cli.output import OutputFormat
 from transload.cli.session import Session, open_session
 from transload.cli.trusting import TrustFlags, policies, with_policy
 from transload.errors import UsageError
-from transload.files import check_replaceable, local_errors, replace_file
-from transload.oci import Digest
 from transload.planning import Plan
 from transload.planning.ages import Ages
-from transload.planning.planfile import written
 from transload.report.exitcodes import of_plan
 from transload.values import evolve
 
@@ -38,7 +36,12 @@ if TYPE_CHECKING:
 @options.mirrored
 @options.through
 @click.option(
-    "-o", "--out", type=options.FILE, metavar="FILE", help="Write the plan to this file, for transload apply."
+    "-o",
+    "--out",
+    type=options.PLAN,
+    metavar="FILE",
+    help="Write the plan to this file, for transload apply; FILE.gz is compressed, oci://HOST/REPOSITORY:TAG is an "
+    "artifact in a registry.",
 )
 @click.option(
     "--explain-tags",
@@ -53,7 +56,7 @@ if TYPE_CHECKING:
 def plan(
     wanted: WantedFlags,
     through: Through | None,
-    out: Path | None,
+    out: Path | str | None,
     explain_tags: bool,
     logins: LoginFlags,
     ages: Ages,
@@ -76,7 +79,7 @@ def plan(
                 )
             if through is not None:
                 raise UsageError("a copy by an engine has no steps to save", hint="leave --out or --through out")
-            check_replaceable(out)
+            check_plan_place(plan_place(out))
         gathered = gather(session, wanted, logins)
         gathered = evolve(gathered, job=evolve(gathered.job, through=through, ages=ages))
         gathered = with_policy(gathered, trust, session.output.notice)
@@ -103,15 +106,14 @@ def plan(
         if explain_tags and not prepared.choices:
             session.output.notice("no set has a rule for tags, so there is nothing to explain")
         if out is not None:
-            _write(prepared.plan, out, session)
+            _write(prepared.plan, plan_place(out), session)
         words = command_words(gathered.job, [*connection_words(network, gathered.logins), *trust.words])
         tell_the_same(gathered, ["plan", *words])
         return of_plan(prepared.plan)
 
 
-def _write(decided: Plan, path: Path, session: Session) -> None:
-    with local_errors("writing", path):
-        told: list[Digest] = []
-        replace_file(path, written(decided, told.append))
-    remember(told[0], session.environment.state)
-    session.output.notice(f"plan written; to do it: {command_line(['apply', str(path)])}")
+def _write(decided: Plan, place: PlanPlace, session: Session) -> None:
+    with session.stoppable(), session.stores() as stores:
+        at, digest = write_plan(decided, place, stores)
+    remember(digest, session.environment.state)
+    session.output.notice(f"plan written; to do it: {command_line(['apply', at])}")
