@@ -1,8 +1,8 @@
 """Reads each blob once for several targets: each target has a run of its own, and its sources are views from here.
 
 A blob is kept in a temporary file until every target that needs it has it, or has given up. The files have a limit on
-their number and their bytes. Above it, a target reads from the source itself: it costs a request more, and never a
-wait for another target.
+their number and their bytes. Above it, a file that few targets still need gives way to one that more need; if there is
+none, a target reads from the source itself. Both cost a request more, and never a wait for another target.
 """
 
 from __future__ import annotations
@@ -207,7 +207,7 @@ class SharedReading:
         size = descriptor.size - offset
         wanted = self._others_need(target, descriptor.digest)
         self._count(key, size)
-        if not wanted or not self._has_room(size):
+        if not wanted or not (self._has_room(size) or self._has_made_room(size, descriptor.digest)):
             return None
         try:
             kept = _Kept(SpooledBlob(descriptor, offset, self._room.folder), readers=1)
@@ -217,6 +217,21 @@ class SharedReading:
         self._used += size
         self._peak = max(self._peak, self._used)
         return kept
+
+    def _has_made_room(self, size: int, digest: Digest) -> bool:
+        """Let files go that nobody reads and that fewer targets need than this blob: those of slow and silent ones."""
+        wanted = self._needed_by(digest)
+        idle = [kept for kept in self._kept.values() if not kept.readers]
+        worth = sorted(((self._needed_by(kept.blob.descriptor.digest), at) for at, kept in enumerate(idle)))
+        going = [idle[at] for needed_by, at in worth if needed_by < wanted]
+        if self._used - sum(kept.size for kept in going) + size > self._room.bytes:
+            return False
+        while going and not self._has_room(size):
+            self._drop(going.pop(0))
+        return self._has_room(size)
+
+    def _needed_by(self, digest: Digest) -> int:
+        return sum(needs is None or digest in needs for needs in self._needs)
 
     def _others_need(self, target: int, digest: Digest) -> bool:
         others = (needs for number, needs in enumerate(self._needs) if number != target)

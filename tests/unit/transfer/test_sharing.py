@@ -14,11 +14,11 @@ import pytest
 
 from tests.unit.planning.scene import SOURCE, item
 from transload.errors import LocalError, NotFound, ReadOnly
-from transload.events import Event, ImageDone, ignore
+from transload.events import Event, ImageDone, StepDone, ignore
 from transload.limits import SPOOLED_BLOBS, SPOOLED_BYTES
 from transload.memory import MemoryStore
 from transload.oci import Descriptor, Digest, Name
-from transload.planning import Plan, Request, make_plan
+from transload.planning import BlobStep, Plan, Request, make_plan
 from transload.ports import Chunk, RequestCosts
 from transload.testing import faults
 from transload.testing.images import fill
@@ -367,3 +367,33 @@ def test_images_end_at_the_pace_of_their_own_target(tmp_path: Path) -> None:
     scene.script(1, *(faults.waits("write", scene.after[0]) for _ in range(200)))
     scene.run()
     assert [number for number, _ in ended] == [0] * 6 + [1] * 6
+
+
+@pytest.mark.parametrize("silent", [False, True], ids=["slow", "without a plan"])
+def test_without_more_room_what_only_slow_targets_need_gives_way(tmp_path: Path, silent: bool) -> None:
+    """Two targets go on together while two others take nothing: the two read each blob once, with room for a few."""
+    scene = Several(tmp_path, 4)
+    plans = [scene.plan(number) for number in range(4)]
+    scene.source.subjects.clear()
+    steps = [step for step in plans[0].blob_steps() if step.origin is None]
+    largest = max(step.descriptor.size for step in steps)
+    scene.room = SpoolRoom(folder=tmp_path, bytes=2 * largest, blobs=3)
+    with SharedReading(4, scene.room) as shared:
+        for number in range(2 if silent else 4):
+            shared.expect(number, plans[number])
+        listening = [shared.listening(number, plans[number]) for number in range(4)]
+
+        def bring(number: int, step: BlobStep) -> None:
+            source = shared.seen_by(number, scene.source)
+            with source.open(step.source_repository, step.descriptor) as chunks:
+                assert sum(map(len, chunks)) == step.descriptor.size
+            listening[number](StepDone(step.id, "copied", step.descriptor.size, 0.0))
+
+        for step in steps:
+            bring(0, step)
+            bring(1, step)
+        assert scene.opened == scene.once
+        for step in steps:
+            bring(2, step)
+        assert max(scene.opened.values()) == 2
+        assert shared.peak_bytes <= scene.room.bytes
