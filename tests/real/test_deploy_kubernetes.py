@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +57,22 @@ def pod(text: str) -> dict[str, Any]:
 def test_all_of_it_meets_the_published_schemas(name: str, version: str, tmp_path: Path) -> None:
     (tmp_path / "all.yaml").write_text(built(name))
     assert validated(tmp_path / "all.yaml", version) == 5
+
+
+def test_a_folder_of_shares_with_a_plan_meets_the_published_schemas(tmp_path: Path) -> None:
+    copied = tmp_path / "kubernetes-shares"
+    shutil.copytree(DEPLOY / "kubernetes-shares", copied)
+    (copied / "plan.json.gz").write_bytes(gzip.compress(b"{}", mtime=0))
+    text = kubectl("kustomize", copied)
+    (tmp_path / "all.yaml").write_text(text)
+    assert validated(tmp_path / "all.yaml", NEWEST) == 5
+    maps = [document for document in yaml.safe_load_all(text) if document["kind"] == "ConfigMap"]
+    (plan,) = (document for document in maps if "binaryData" in document)
+    for job in (document for document in yaml.safe_load_all(text) if document["kind"] == "Job"):
+        (volume,) = (each for each in job["spec"]["template"]["spec"]["volumes"] if each["name"] == "plan")
+        assert volume["configMap"]["name"] == plan["metadata"]["name"]
+        (container,) = job["spec"]["template"]["spec"]["containers"]
+        assert container["image"] == "registry.local/tools/transload:0.1.0"
 
 
 @pytest.mark.parametrize("path", sorted((DEPLOY / "kubernetes").glob("*.yaml")), ids=lambda path: path.name)
