@@ -65,7 +65,7 @@ def copied(topology: Topology) -> Result:
         return Result(
             topology=topology,
             optimum_s=optimum_s(topology),
-            took_s=outcome.duration_s,
+            took_s=outcome.duration_s + (planned_s if topology.with_plan else 0.0),
             planned_s=planned_s,
             requests=source.counts.requests + sum(target.counts.requests for target in targets),
             threads=virtual.begun,

@@ -102,9 +102,10 @@ class Line(socket.socket):
         self._rouse_reader()
 
     def end(self) -> None:
-        """The server sends nothing more."""
+        """The server has closed it."""
         self._ended = True
         self._rouse_reader()
+        self._rouse_writer()
 
     @property
     def is_readable(self) -> bool:

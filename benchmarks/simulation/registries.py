@@ -240,7 +240,7 @@ class ServerLine:
         self._request: tuple[str, str, dict[str, str]] | None = None
         self._body = Body()
         self._is_open = True
-        self._is_busy = False
+        self._is_busy = self._is_refused = False
         after = wire.breaks_after
         self._left = None if after is None else int(after * registry.chance.uniform(0.5, 1.5))
 
@@ -277,6 +277,8 @@ class ServerLine:
 
     def _arrive(self, payload: Payload) -> None:
         self.up.take(size_of(payload))
+        if self._is_refused:
+            return
         if self._request is None:
             assert isinstance(payload, bytes)
             self._head += payload
@@ -284,8 +286,11 @@ class ServerLine:
             if end < 0:
                 return
             payload = bytes(self._head[end + 4 :])
+            refused = self._registry.counts.refused
             self._begin(self._head[:end].decode())
             self._head.clear()
+            if self._registry.counts.refused > refused:
+                return
         size = size_of(payload)
         self._body.size += size
         if not isinstance(payload, int):
@@ -305,17 +310,22 @@ class ServerLine:
         self._is_busy = True
         registry.counts.requests += 1
         registry.counts.most = max(registry.counts.most, registry.busy)
+        refusal = registry.refuses()
+        if refusal is not None:  # said before the body has come, of which nothing is taken; then the connection ends
+            registry.counts.refused += 1
+            self._is_refused = self._body.expected > 0
+            self._virtual.after(registry.wire.think_s, lambda: self._say(refusal))
 
     def _answer(self) -> None:
         if not self._is_open or self._request is None:
             return
-        registry, (method, target, headers) = self._registry, self._request
-        answer = registry.refuses()
-        if answer is None:
-            answer = registry.answer(method, target, headers, self._body)
-        else:
-            registry.counts.refused += 1
-        self._request = None
+        method, target, headers = self._request
+        self._say(self._registry.answer(method, target, headers, self._body))
+
+    def _say(self, answer: Answer) -> None:
+        if not self._is_open or self._request is None:
+            return
+        method, self._request = self._request[0], None
         length = size_of(answer.body)
         fields = {**answer.headers, "Content-Length": str(length)}
         if answer.status == 204:
@@ -333,4 +343,7 @@ class ServerLine:
         self._sending -= size_of(payload)
         if not self._sending:
             self._finish()
+            if self._is_refused:
+                self._line.end()
+                self.left()
         self._spend(size_of(payload))

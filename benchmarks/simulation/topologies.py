@@ -72,13 +72,18 @@ class Topology:
         return BOUNDS.get(self.kind, USUAL)
 
     @property
+    def with_plan(self) -> bool:
+        """Whether planning counts, too: its requests use up what is allowed."""
+        return any(end.rules.requests is not None for end in (self.source, *self.targets))
+
+    @property
     def sizes(self) -> list[int]:
         """Each blob once."""
         return [size for layers in self.images for size in layers]
 
 
 def optimum_s(topology: Topology) -> float:
-    """The least time that the run can take, once its plan is made."""
+    """The least time that the run can take, once its plan is made; with the plan where requests are limited."""
     return max(_to(topology, target) for target in topology.targets)
 
 
@@ -97,7 +102,7 @@ def _to(topology: Topology, target: End) -> float:
     reading_s = small * source.turn_s / (min(READERS, _at_a_time(source, READERS)) * topology.shares)
     writing_s = small * 2 * target.turn_s / (min(BODIES + SMALL, _at_a_time(target, SLOTS)) * topology.shares)
     turns_s = max(reading_s, writing_s)
-    waits_s = max(_waits(source, len(sizes) + len(topology.images)), _waits(target, _requests(topology)))
+    waits_s = max(_waits(source, len(sizes) + 2 * len(topology.images)), _waits(target, _requests(topology)))
     ends_s = source.turn_s + _TIMES * target.turn_s
     return max(bytes_s, each_s, turns_s, waits_s) + ends_s
 
@@ -108,10 +113,10 @@ def _at_a_time(end: End, most: int) -> int:
 
 
 def _requests(topology: Topology) -> int:
-    """Requests to the target: a small blob needs two, a large one three, a manifest one."""
+    """Requests to the target: a small blob needs two, a large one three, a manifest one; and two ask for an image."""
     sizes = topology.sizes
     large = sum(size > LARGE for size in sizes)
-    return 3 * large + 2 * (len(sizes) - large + len(topology.images)) + len(topology.images)
+    return 3 * large + 2 * (len(sizes) - large + len(topology.images)) + 3 * len(topology.images)
 
 
 def _waits(end: End, requests: int) -> float:
