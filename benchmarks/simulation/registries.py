@@ -249,6 +249,7 @@ class ServerLine:
         if self._is_open:
             self._is_open = self.up.is_open = self.down.is_open = False
             self._registry.open -= 1
+            self._note_upload()
             self._finish()
 
     def _finish(self) -> None:
@@ -263,7 +264,6 @@ class ServerLine:
         self._left -= size
         if self._left < 0 and self._is_open:
             self._registry.counts.lost += 1
-            self._note_upload()
             self._line.break_off()
             self.left()
 

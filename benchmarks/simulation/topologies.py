@@ -8,14 +8,17 @@ with the round trips before the first byte and after the last one.
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator
 
 from attrs import field, frozen
 
 from benchmarks.simulation.registries import Rules, Wire
+from benchmarks.simulation.virtual import BEGAN_S
 from transload.net.slots import for_bodies
 from transload.transfer.engine import BODIES
 from transload.transfer.lanes import SMALL
+from transload.transfer.limits import NO_LIMITS, Limits
 
 MB = 1_000_000
 USUAL = 1.10
@@ -64,6 +67,9 @@ class Topology:
     source: End = field(factory=End)
     targets: tuple[End, ...] = field(factory=lambda: (End(),))
     shares: int = 1
+    limits: Limits = NO_LIMITS
+    pauses_s: float = 0.0
+    """Hours that are not those of the run."""
     seed: int = 1
 
     @property
@@ -73,24 +79,27 @@ class Topology:
 
     @property
     def with_plan(self) -> bool:
-        """Whether planning counts, too: its requests use up what is allowed."""
-        return any(end.rules.requests is not None for end in (self.source, *self.targets))
+        """Whether planning counts, too: its requests use up what is allowed. Several targets plan side by side."""
+        return len(self.targets) > 1 or any(end.rules.requests is not None for end in (self.source, *self.targets))
 
     @property
     def sizes(self) -> list[int]:
         """Each blob once."""
-        return [size for layers in self.images for size in layers]
+        return list(dict.fromkeys(size for layers in self.images for size in layers))
+
+    @property
+    def bytes(self) -> int:
+        """Of all blobs, each once."""
+        return sum(self.sizes)
 
 
-def optimum_s(topology: Topology) -> float:
-    """The least time that the run can take, once its plan is made; with the plan where requests are limited."""
-    return max(_to(topology, target) for target in topology.targets)
-
-
-def _to(topology: Topology, target: End) -> float:
+def optimum_s(topology: Topology, at: int = 0) -> float:
+    """The least time that the run to one of the targets can take, once its plan is made, or with it (`with_plan`)."""
+    target = topology.targets[at]
     source, sizes = topology.source, topology.sizes
     total, largest = sum(sizes), max(sizes)
-    bytes_s = max(total / source.wire.rate, total / target.wire.rate)
+    again = 0 if target.rules.mounts else sum(map(sum, topology.images)) - total
+    bytes_s = max(total / source.wire.rate, (total + again) / target.wire.rate)
     readers, writers = _at_a_time(source, READERS), _at_a_time(target, WRITERS) * topology.shares
     each_s = max(
         total / (source.wire.each * readers * topology.shares),
@@ -104,7 +113,7 @@ def _to(topology: Topology, target: End) -> float:
     turns_s = max(reading_s, writing_s)
     waits_s = max(_waits(source, len(sizes) + 2 * len(topology.images)), _waits(target, _requests(topology)))
     ends_s = source.turn_s + _TIMES * target.turn_s
-    return max(bytes_s, each_s, turns_s, waits_s) + ends_s
+    return max(bytes_s, each_s, turns_s, waits_s) + ends_s + topology.pauses_s
 
 
 def _at_a_time(end: End, most: int) -> int:
@@ -174,6 +183,10 @@ def grid() -> Iterator[Topology]:
     yield from _limited()
     yield from _crowded()
     yield from _connections()
+    yield from _fan()
+    yield from _shares()
+    yield from _mounts()
+    yield from _hours()
     yield from _lossy()
 
 
@@ -268,6 +281,63 @@ def _connections() -> Iterator[Topology]:
                 ends = {"source": end} if side == "source" else {"targets": (end,)}
                 name = f"{most} at the {side}, {rtt_ms} ms"
                 yield Topology(kind="few connections", name=name, images=release(120), **ends)
+
+
+def _fan() -> Iterator[Topology]:
+    for slow in (1, 3):
+        for rate in (20, 60):
+            for targets in (2, 5):
+                fast, late = End(wire=Wire(rate=50 * MB, rtt_s=0.01)), End(wire=Wire(rate=slow * MB, rtt_s=0.01))
+                yield Topology(
+                    kind="one slow target", name=f"of {targets}, {slow} MB/s, source {rate} MB/s", images=release(120),
+                    source=End(wire=Wire(rate=rate * MB, rtt_s=0.02)), targets=(*[fast] * (targets - 1), late),
+                )  # fmt: skip
+    for targets in (3, 6):
+        alike_ = tuple(End(wire=Wire(rate=10 * MB, rtt_s=0.02)) for _ in range(targets))
+        yield Topology(
+            kind="several targets", name=f"{targets}, 10 MB/s each", images=release(60), targets=alike_,
+            source=End(wire=Wire(rate=25 * MB, rtt_s=0.02)),
+        )  # fmt: skip
+
+
+def _shares() -> Iterator[Topology]:
+    for count, blobs, rates in ((4, 96, (20, 50)), (16, 128, (50, 100)), (64, 160, (50, 100, 200))):
+        for rate in rates:
+            images = alike(blobs, 2 * MB, per_image=8)
+            wire = Wire(rate=rate * MB, each=4 * MB, rtt_s=0.02)
+            name = f"{count}, {rate} MB/s at the source, 4 MB/s each"
+            yield Topology(kind="shares", name=name, images=images, source=End(wire=wire), shares=count)
+
+
+def _mounts() -> Iterator[Topology]:
+    for mounts in (True, False):
+        for rate in (5, 20):
+            base = (11 * MB, 3 * MB, 1_500_000)
+            images = tuple((*base, *own) for own in alike(24, 2 * MB, per_image=3))
+            end = End(wire=Wire(rate=rate * MB, rtt_s=0.02), rules=Rules(mounts=mounts))
+            word = "mounts" if mounts else "mounts refused"
+            yield Topology(kind="common layers", name=f"{word}, {rate} MB/s", images=images, targets=(end,))
+
+
+def _hours() -> Iterator[Topology]:
+    """The run begins 40 seconds before the minute that ends its hours, or 40 seconds before they begin."""
+    for off_minutes in (1, 3):
+        for rate in (1, 3):
+            source, images = End(wire=Wire(rate=rate * MB, rtt_s=0.02)), release(180)
+            yield Topology(
+                kind="hours", name=f"40 s, then not for {off_minutes} min, {rate} MB/s", images=images, source=source,
+                limits=Limits(between=f"{_clock(0)}-{_clock(1)},{_clock(1 + off_minutes)}-{_clock(60)}"),
+                pauses_s=60.0 * off_minutes,
+            )  # fmt: skip
+            yield Topology(
+                kind="hours", name=f"from {off_minutes} min on, {rate} MB/s", images=images, source=source,
+                limits=Limits(between=f"{_clock(off_minutes)}-{_clock(60)}"), pauses_s=60.0 * off_minutes - 20,
+            )  # fmt: skip
+
+
+def _clock(minutes: int) -> str:
+    """The time of day on the local clock, so many minutes after the one in which a simulation begins."""
+    return time.strftime("%H:%M", time.localtime(BEGAN_S + 60 * minutes))
 
 
 def _lossy() -> Iterator[Topology]:

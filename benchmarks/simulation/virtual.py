@@ -18,6 +18,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+BEGAN_S = 1_700_000_000.0  # seconds since 1970: 20 seconds after a minute began
+
 
 class Stuck(Exception):
     """Nothing can go on any more, or the virtual time is longer than it may be."""
@@ -42,7 +44,7 @@ class _Fiber:
 class Virtual:
     """The clock, and who runs. It begins with the thread that makes it."""
 
-    def __init__(self, *, began_s: float = 1_700_000_000.0, longest_s: float = 1e6) -> None:
+    def __init__(self, *, began_s: float = BEGAN_S, longest_s: float = 1e6) -> None:
         self.now_s = 0.0
         self._began_s = began_s
         self._longest_s = longest_s

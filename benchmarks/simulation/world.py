@@ -72,7 +72,7 @@ def simulated(*, seed: int = 1, longest_s: float = 1e6) -> Iterator[Virtual]:
             if name.startswith("transload.") and getattr(module, "threading", None) is threading:
                 held.enter_context(_replaced(module, "threading", virtual.threading))
             if name.startswith("transload.") and getattr(module, "time", None) is time:
-                clock = types.SimpleNamespace(monotonic=virtual.monotonic_s, time=virtual.wall_s)
+                clock = _with(time, monotonic=virtual.monotonic_s, time=virtual.wall_s)
                 held.enter_context(_replaced(module, "time", clock))
         connection, flight = transload.net.connection, transload.net.flight
         for at, attribute, value in (
