@@ -52,7 +52,7 @@ class Result:
 
     @property
     def is_good(self) -> bool:
-        return not self.error and self.ratio <= self.topology.bound
+        return not self.error and self.took_s <= self.topology.bound * self.optimum_s + self.topology.slack_s
 
 
 def copied(topology: Topology) -> Result:

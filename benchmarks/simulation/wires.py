@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from benchmarks.simulation.virtual import Virtual
 
-PIECE = 128 << 10
+PIECE = 256 << 10
 WINDOW = 4 << 20
 SLOW_START = 64 << 10
 Payload = bytes | int

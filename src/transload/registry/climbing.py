@@ -46,6 +46,8 @@ class Climb:
     _refused: int | None = None
     _wary: int = 0
     _was_refused: bool = False
+    _given_up: tuple[int, float] | None = None
+    """The number of the last trial for more, and what it carried, until the number before is measured again."""
 
     @property
     def is_new(self) -> bool:
@@ -68,6 +70,8 @@ class Climb:
                 self._refused = None
         if self.trial != "none":
             self._judge(rate, latency_s)
+        elif rate is not None and self._was_wrong(rate):
+            return
         elif rate is not None:
             self._rate = rate if self.useful != self.level or not self._rate else (self._rate + rate) / 2
         self._each = max(self._each, (rate or 0.0) / self.level)
@@ -78,7 +82,7 @@ class Climb:
 
     def refused(self, in_use: int) -> None:
         """The host could not answer all of them: half as many, and for a while not as many as there were."""
-        self._refused, self._wary = max(2, in_use), _WARY
+        self._refused, self._wary, self._given_up = max(2, in_use), _WARY, None
         self._fall_to(max(1, min(self.level, in_use // 2)))
         self._rest, self._failures, self.is_settled, self._was_refused = _REST, 1, True, True
 
@@ -94,9 +98,23 @@ class Climb:
         if helped:
             self.useful, self._rate, self.trial, self._failures = self.level, rate or 0.0, "none", 0
         else:
+            self._given_up = (self.level, rate) if self.trial == "more" and rate else None
             self._rest = min(_LONGEST_REST, _REST << self._failures)
             self._failures += 1
             self._fall_to(self.useful)
+
+    def _was_wrong(self, rate: float) -> bool:
+        """Whether more did carry more, than the number before carries now. What it seemed to carry filled buffers.
+
+        At the beginning, the target's connections take bytes that nobody has carried yet.
+        """
+        given_up, self._given_up = self._given_up, None
+        if given_up is None or given_up[1] < rate * (1 + _WORTH * (given_up[0] / self.level - 1)):
+            return False
+        self.level, self._rate = given_up
+        self._each = self._rate / self.level
+        self.useful, self._rest, self._failures, self._is_full = self.level, 0, 0, False
+        return True
 
     def _fall_to(self, level: int) -> None:
         self.level = self.useful = level

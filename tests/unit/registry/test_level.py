@@ -8,6 +8,7 @@ import pytest
 
 from tests.unit.registry.lines import Line, Simulated, SimulatedClock, simulated
 from transload.registry.capabilities import Capabilities
+from transload.registry.climbing import Climb
 from transload.registry.level import AT_FIRST, FAR_AT_FIRST, Level
 
 NOISES = [(noise, seed) for noise in (0.0, 0.3) for seed in (1, 2, 3)]
@@ -96,6 +97,26 @@ def test_what_did_not_help_is_tried_again_later_and_less_and_less_often() -> Non
     gaps = [later - earlier for earlier, later in zip(starts, starts[1:], strict=False)]
     assert len(gaps) >= 2
     assert gaps[-1] > 2 * gaps[0]
+
+
+def test_a_number_that_first_filled_buffers_does_not_hide_that_more_carry_more() -> None:
+    """The target's connections take megabytes at the speed of the source, before anybody has carried them."""
+    climb = Climb(level=8)
+    climb.measured(80e6, 14)
+    assert climb.level == 14
+    climb.measured(14e6, 14)
+    assert climb.level == 8, "it looks as if more carried less"
+    climb.measured(8e6, 14)
+    assert climb.level == climb.useful == 14, "now the number before carries less, too"
+    climb.measured(14e6, 14)
+    assert climb.level == 14
+
+
+def test_more_that_carried_a_little_more_is_not_taken_for_more() -> None:
+    climb = Climb(level=8)
+    for rate in (10e6, 10e6, 9e6, 9e6):
+        climb.measured(rate, 14)
+    assert climb.level == 8
 
 
 def test_a_line_that_becomes_wider_is_noticed() -> None:
