@@ -25,6 +25,7 @@ from benchmarks.wording import printable
 from transload import __version__
 
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+GROWTH_BEGIN, GROWTH_END = "<!-- growth: begin -->", "<!-- growth: end -->"
 RESULTS = "results.json"
 Row = tuple[str, str]  # a scene, and its stage
 
@@ -74,11 +75,20 @@ class Report:
             self.parts |= {name: _part(found) for name, found in scenes.items()}
 
     def publish(self, page: Path) -> None:
-        """The figures between the two marks of a page, and the plots beside it in `plots`."""
-        before, _, rest = page.read_text().partition(BEGIN)
-        _, _, after = rest.partition(END)
-        told = self.markdown(plots.draw(self.samples, page.parent / "plots"), "###").partition("\n\n")[2]
-        _replace(page, f"{before}{BEGIN}\n\n{told}\n{END}{after}")
+        """The figures between the two marks of a page, and the plots beside it in `plots`; those of growth elsewhere.
+
+        Either place stays as it is if nothing was measured for it.
+        """
+        for begin, end, chosen in (
+            (BEGIN, END, {name: part for name, part in self.parts.items() if name != GROWTH}),
+            (GROWTH_BEGIN, GROWTH_END, {name: part for name, part in self.parts.items() if name == GROWTH}),
+        ):
+            text = page.read_text()
+            if chosen and begin in text:
+                of = Report(self.folder, self.about, chosen)
+                told = of.markdown(plots.draw(of.samples, page.parent / "plots"), "###").partition("\n\n")[2]
+                before, _, rest = text.partition(begin)
+                _replace(page, f"{before}{begin}\n\n{told}\n{end}{rest.partition(end)[2]}")
 
     def markdown(self, drawn: Sequence[Path] = (), level: str = "##") -> str:
         """Everything that people read."""
@@ -91,7 +101,8 @@ class Report:
             ("Peak memory of the largest process", lambda cost: cost.peak_bytes / MIB, "MiB"),
         ):
             parts += [f"{level} {title}, median, {unit}", side_by_side(self.samples, of)]
-        parts += [f"{level} What passed the wires", counts(self.samples)]
+        if any(sample.source.connections or sample.target.connections for sample in self.samples):
+            parts += [f"{level} What passed the wires", counts(self.samples)]
         if failures := [text for part in self.parts.values() for text in part.failures]:
             parts += [f"{level} What failed", "\n".join(f"* {_one_line(self._placeless(text))}" for text in failures)]
         return "\n\n".join(parts) + "\n"

@@ -18,7 +18,7 @@ from benchmarks.figures import Figure, markdown, table
 from benchmarks.plots import draw, themed
 from benchmarks.processes import Cost, ProgramFailed, TookTooLong, measured
 from benchmarks.race import Bench, Course, Race, Sample, gist, paired
-from benchmarks.report import BEGIN, END, Part, Report, counts, side_by_side
+from benchmarks.report import BEGIN, END, GROWTH_BEGIN, GROWTH_END, Part, Report, counts, side_by_side
 from benchmarks.room import NoRoom, needs
 from benchmarks.slow_wire import Counts
 
@@ -114,6 +114,22 @@ def test_a_page_gets_the_figures_between_its_marks(tmp_path: Path) -> None:
     assert "| a " in told
     for link in re.findall(r"\]\((.*?)\)", told):
         assert (tmp_path / link).exists()
+
+
+def test_growth_has_a_place_of_its_own_on_the_page_and_either_stays_if_nothing_was_measured(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    marks = f"{BEGIN}\nold\n{END}\nbetween\n{GROWTH_BEGIN}\nolder\n{GROWTH_END}\nafter\n"
+    page.write_text(marks)
+    grown = Part([Figure("g", "2 s")], [sample("transload", 1.0, "growth", "pack, 10 images", 10)])
+    Report(tmp_path / "bench", {"date": "today"}, {"growth": grown}).publish(page)
+    told = page.read_text()
+    assert told.startswith(f"{BEGIN}\nold\n{END}\nbetween\n{GROWTH_BEGIN}\n\n")
+    assert "| g " in told
+    assert "older" not in told
+    assert told.endswith(f"{GROWTH_END}\nafter\n")
+    page.write_text(marks)
+    Report(tmp_path / "bench", {"date": "today"}, {"release": Part([Figure("a", "1 s")], SAMPLES)}).publish(page)
+    assert f"{GROWTH_BEGIN}\nolder\n{GROWTH_END}" in page.read_text()
 
 
 def test_growth_is_drawn_with_a_line_for_each_step(tmp_path: Path) -> None:
