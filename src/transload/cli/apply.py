@@ -85,8 +85,9 @@ def apply(
     images that are not signed as it wants are refused, and the others are copied; so it is with those that a --gate
     refuses.
 
-    \b
     Several machines can do one plan together, each a share of its blobs. The last command points the tags:
+
+    \b
       transload apply plan.json --share 1/8             and so on, to 8/8
       transload apply plan.json --finish --of 8
     """
@@ -104,9 +105,10 @@ def apply(
         gathered = gather_logins(session, logins, decided.sources, decided.target, check)
         words = [word for flag, store in named.items() for word in (f"--{flag}", store)]
         words += ["--dask", dask] if dask is not None else []
-        words += [*connection_words(network, gathered), *limit_words(limits)]
-        checks = [] if which else [*trust.words, *record.words, *signing.words, *gating.words]
+        words += connection_words(network, gathered)
         again = command_line(["apply", str(file), *words])
+        words += limit_words(limits)
+        checks = [] if which else [*trust.words, *record.words, *signing.words, *gating.words]
         asked = command_line(["apply", str(file), *sharing.words(which), *words, *checks])
         began = StartTime.now(asked, session.output.run_id)
         session.begins(began.asked, began, Location.parse(decided.target))
