@@ -30,6 +30,7 @@ from transload.transfer.sharing import SharedReading, SpoolRoom
 
 _PORT = 5000
 _LONGEST_S = 20_000.0
+_LEAST = 0.9
 
 
 @frozen(kw_only=True)
@@ -52,7 +53,12 @@ class Result:
 
     @property
     def is_good(self) -> bool:
-        return not self.error and self.took_s <= self.topology.bound * self.optimum_s + self.topology.slack_s
+        """Whether it is as fast as it should be, and not faster than it can be: then the optimum is wrong."""
+        return (
+            not self.error
+            and self.ratio >= _LEAST
+            and self.took_s <= self.topology.bound * self.optimum_s + self.topology.slack_s
+        )
 
 
 def copied(topology: Topology) -> Result:

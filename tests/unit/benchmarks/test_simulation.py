@@ -88,7 +88,6 @@ def test_a_copy_is_about_as_fast_as_it_can_be(topology: Topology) -> None:
     result = copied(topology)
     assert not result.error
     assert result.is_good, f"{result.took_s} s, where {result.optimum_s} s are possible"
-    assert result.ratio >= 0.9, "it cannot be faster than possible: the optimum is wrong"
 
 
 def test_readers_of_parts_that_find_no_slot_are_not_replaced_at_once() -> None:
