@@ -66,11 +66,15 @@ def test_a_plan_is_carried_out_by_workers(
     publish(source)
     to = ("--source-registry", source.host, "--to", f"{registry.host}/dasked")
     assert shell("plan", "arcdata", "--tag", NEW, "--allow-missing", *to, "-o", "p.json").code == 0
+    asked = len(source.all_requests())
     ran = applied(shell, shell.home.parent / "p.json", "--dask", cluster.address, "--output", "json")
     result = ran.events[-1]["result"]
     assert (ran.code, ran.err) == (0, ""), ran.told
     assert result["totals"]["images"]["copied"] == len(held(registry, "dasked")) > 10
     assert {count for blob, count in blobs_read(source).items()} == {1}
+    traffic = {each["host"]: each for each in result["traffic"]}  # of the workers too
+    assert traffic[source.host]["requests"] == len(source.all_requests()) - asked
+    assert traffic[source.host]["by_purpose"]["GET blob"] == len(blobs_read(source))
     assert digest_at(registry, f"dasked/arc-dns:{NEW}") == digest_at(source, f"arcdata/arc-dns:{NEW}")
     assert tasks_at(cluster) == 0
     again = applied(shell, shell.home.parent / "p.json", "--dask", cluster.address)

@@ -46,7 +46,7 @@ from transload.catalog.versionrange import VersionRange
 from transload.discovery.charts import read_chart
 from transload.discovery.charts.setting import settings as settings_of
 from transload.discovery.kinds import read_file as read_discovered
-from transload.distributed.messages import Began, Message, Sums
+from transload.distributed.messages import Began, Message
 from transload.errors import TransloadError
 from transload.events import StepDone, StepFailed
 from transload.inventory.file import dump_inventory, inventory_out, load_inventory
@@ -54,6 +54,7 @@ from transload.layout import LayoutStore
 from transload.memory import MemoryStore
 from transload.net.backoff import retry_after_s
 from transload.net.messages import Reply
+from transload.net.traffic import HostTraffic
 from transload.oci import Descriptor, Digest, Manifest, Name, Platform, Reference
 from transload.oci.imagelayout import LayoutIndex
 from transload.oci.mediatype import OCI_CONFIG
@@ -294,7 +295,7 @@ MESSAGE = (
         task="run-1",
         events=(Began(0), StepDone(0, "copied", 10, 0.5), StepFailed(1, TransloadError("no", side="source"))),
         notices=("a notice",),
-        traffic={"r.example": Sums(1, 2, 3)},
+        traffic={"r.example": HostTraffic(6, 2, 3, kinds={"GET blob": 6})},
     )
     .to_text()
     .encode()

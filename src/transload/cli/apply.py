@@ -40,6 +40,7 @@ from transload.report.result import exit_code
 from transload.transfer.limits import Limits
 
 if TYPE_CHECKING:
+    from transload.app.stores import Stores
     from transload.trust.policy import Policy
 
 
@@ -126,17 +127,17 @@ def apply(
                 prepared = gated_plan(prepared, looks, stores, session.cancellation, jobs)
             if sharing.finish:
                 prepared = prepared_finish(prepared, decided, sharing, stores, session, again)
-            prepared = given(prepared)
+            prepared = given(prepared, stores)
             result = carry(session, stores, prepared, began, lambda _: began.asked, jobs, limits, recording=records)
             return exit_code(result)
 
 
 def _workers(
     dask: str | None, session: Session, network: Network, jobs: int
-) -> AbstractContextManager[Callable[[Prepared], Prepared]]:
+) -> AbstractContextManager[Callable[[Prepared, Stores], Prepared]]:
     """What gives the steps of a plan to the workers of a cluster; without one, they stay here."""
     if dask is None:
-        return contextlib.nullcontext(lambda prepared: prepared)
+        return contextlib.nullcontext(lambda prepared, _: prepared)
     from transload.cli.clustered import on_cluster
 
     return on_cluster(dask, session, network, jobs)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from transload.app.mirror import Prepared
     from transload.app.network import Network
+    from transload.app.stores import Stores
     from transload.cli.flags import LoginFlags
     from transload.cli.session import Session
     from transload.planning import Plan
@@ -53,13 +54,17 @@ def check_clustered(address: str, plan: Plan, logins: LoginFlags, network: Netwo
 
 
 @contextlib.contextmanager
-def on_cluster(address: str, session: Session, network: Network, jobs: int) -> Iterator[Callable[[Prepared], Prepared]]:
+def on_cluster(
+    address: str, session: Session, network: Network, jobs: int
+) -> Iterator[Callable[[Prepared, Stores], Prepared]]:
     """In this block there is a connection to the scheduler; the function gives the steps of a plan to its workers."""
     with _connected(address) as client:
         yield partial(_given_away, client=client, session=session, network=network, jobs=jobs)
 
 
-def _given_away(prepared: Prepared, client: Client, session: Session, network: Network, jobs: int) -> Prepared:
+def _given_away(
+    prepared: Prepared, stores: Stores, *, client: Client, session: Session, network: Network, jobs: int
+) -> Prepared:
     from transload.distributed import run
 
     elsewhere = partial(
@@ -71,6 +76,7 @@ def _given_away(prepared: Prepared, client: Client, session: Session, network: N
         notice=session.output.notice,
         cancellation=session.cancellation,
         journal=prepared.journal,
+        traffic=stores.http.traffic,
     )
     return evolve(prepared, elsewhere=lambda listen: elsewhere(listen=listen))
 

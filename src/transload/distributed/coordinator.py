@@ -7,12 +7,12 @@ are there by then are only asked for. All decisions are made here, in one thread
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Protocol
 
 from transload.clock import SYSTEM_CLOCK, Clock
 from transload.distributed.grouping import GroupSize, next_group, part_of
-from transload.distributed.messages import Began, Message, Sums, Told
+from transload.distributed.messages import Began, Message, Told
 from transload.errors import LocalError, TransloadError, Unreachable, as_result
 from transload.events import (
     Event,
@@ -24,6 +24,7 @@ from transload.events import (
     StepFailed,
     StepRetried,
 )
+from transload.net.traffic import Traffic
 from transload.planning import BlobStep, Plan, Step
 from transload.threads import Cancellation
 from transload.transfer import Journal, Outcome
@@ -89,6 +90,7 @@ class Coordinator:
         name: str,
         listen: Listener,
         notice: Callable[[str], None],
+        traffic: Traffic,
         journal: Journal,
         cancellation: Cancellation,
         give_up_after_s: float,
@@ -100,6 +102,7 @@ class Coordinator:
         self._listener = listen
         self._notice = notice
         self._noticed: set[str] = set()
+        self._traffic = traffic
         self._journal = journal
         self._cancellation = cancellation
         self._clock = clock
@@ -114,7 +117,6 @@ class Coordinator:
         self._suspects: list[Step] = []
         self._given = 0
         self._alone_since_s: float | None = None
-        self.traffic: dict[str, Sums] = {}
 
     def run(self) -> Outcome:
         """Until every step has ended, or the run is cancelled."""
@@ -199,7 +201,8 @@ class Coordinator:
         if ended.text is not None:
             last = Message.from_text(ended.text)
             self._take(task, last)
-            self._count(last.traffic)
+            for host, sums in last.traffic.items():
+                self._traffic.add(host, sums)
         left = [step for step in task.steps if step.id not in self._ended]
         if not ended.was_fatal:
             for step in left:
@@ -218,13 +221,6 @@ class Coordinator:
             if text not in self._noticed:
                 self._noticed.add(text)
                 self._notice(text)
-
-    def _count(self, traffic: Mapping[str, Sums]) -> None:
-        for host, more in traffic.items():
-            sums = self.traffic.get(host, Sums())
-            self.traffic[host] = Sums(
-                sums.requests + more.requests, sums.received + more.received, sums.sent + more.sent
-            )
 
     def _take_event(self, step: Step, event: Told) -> None:
         if step.id in self._ended:

@@ -15,20 +15,12 @@ from transload.documents.value import Value
 from transload.errors import Side, TransloadError
 from transload.events import Event, How, StepDone, StepFailed, StepMoved, StepRetried, StepStarted
 from transload.limits import WORKER_MESSAGE_BYTES, WORKER_MESSAGE_VALUES
+from transload.net.traffic import HostTraffic
 from transload.values import field, frozen
 
 _KINDS = (kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, TransloadError))
 _ERRORS: dict[str, type[TransloadError]] = {kind.code: kind for kind in _KINDS}
 _HINT = "client and workers must have the same version of transload"
-
-
-@frozen
-class Sums:
-    """Requests to a host, and bytes of its answers and of what it was sent."""
-
-    requests: int = 0
-    received: int = 0
-    sent: int = 0
 
 
 @frozen
@@ -49,7 +41,7 @@ class Message:
     task: str
     events: tuple[Told, ...] = ()
     notices: tuple[str, ...] = ()
-    traffic: Mapping[str, Sums] = field(factory=dict)
+    traffic: Mapping[str, HostTraffic] = field(factory=dict)
 
     def to_text(self) -> str:
         """The message as JSON."""
@@ -58,7 +50,7 @@ class Message:
                 "task": self.task,
                 "events": [_event_out(event) for event in self.events],
                 "notices": list(self.notices),
-                "traffic": {host: [sums.requests, sums.received, sums.sent] for host, sums in self.traffic.items()},
+                "traffic": {host: _sums_out(sums) for host, sums in self.traffic.items()},
             },
             separators=(",", ":"),
         )
@@ -126,6 +118,11 @@ def _error_out(error: TransloadError) -> dict[str, Any]:
     return {"code": error.code} | {key: value for key, value in stated.items() if value is not None}
 
 
+def _sums_out(sums: HostTraffic) -> dict[str, Any]:
+    whole = {"requests": sums.requests, "received": sums.bytes_received, "sent": sums.bytes_sent}
+    return {**whole, "retries": sums.retries, "kinds": dict(sums.kinds)}
+
+
 # --- in
 
 
@@ -161,8 +158,12 @@ def _error_in(error: Value) -> TransloadError:
     )
 
 
-def _sums_in(sums: Value) -> Sums:
-    numbers = [number.number() for number in sums.items()]
-    if len(numbers) != 3:
-        raise sums.wrong("three numbers")
-    return Sums(*numbers)
+def _sums_in(sums: Value) -> HostTraffic:
+    sums.only("requests", "received", "sent", "retries", "kinds")
+    return HostTraffic(
+        sums.get("requests").number(),
+        sums.get("received").number(),
+        sums.get("sent").number(),
+        sums.get("retries").number(),
+        kinds={kind: number.number() for kind, number in sums.get("kinds").entries()},
+    )

@@ -14,6 +14,7 @@ from transload.errors import UsageError
 from transload.events import Listener, ignore
 from transload.files import local_errors, open_file, read_file
 from transload.limits import TRUST_STORE_BYTES
+from transload.net.traffic import Traffic
 from transload.planning import Plan
 from transload.planning.planfile import read_plan
 from transload.threads import Cancellation
@@ -35,6 +36,7 @@ def run(
     notice: Callable[[str], None] = lambda _: None,
     cancellation: Cancellation | None = None,
     journal: Journal | None = None,
+    traffic: Traffic | None = None,
 ) -> Outcome:
     """Carry out a plan, or the one in a file, on the workers of a Dask `client`: blobs, then manifests, then tags.
 
@@ -44,7 +46,8 @@ def run(
     Logins come from the workers' own environment: docker's and podman's files, and the variables of the vendor's
     script. `network` is for all workers, but has no client certificate: each worker has that in its `certs.d`.
     `limit_rate` is divided among the workers. `listen` hears events as in a local run, in the thread of the call, and
-    `notice` gets sentences for people. `cancellation` ends the run at a safe point. `journal` keeps what arrived.
+    `notice` gets sentences for people. `cancellation` ends the run at a safe point. `journal` keeps what arrived,
+    and `traffic` what the workers sent and received.
 
     Failures are part of the outcome. Raises `UsageError` for a plan that needs files of this machine; `Unreachable` if
     there is no worker or no scheduler; `PrerequisiteMissing` for workers with another version of transload, and
@@ -66,6 +69,7 @@ def run(
             name=errand.name,
             listen=listen,
             notice=notice,
+            traffic=traffic or Traffic(),
             journal=journal or Journal(),
             cancellation=cancellation,
             give_up_after_s=network.give_up_after_s,

@@ -23,11 +23,12 @@ from transload.app.mirror import publishers_of
 from transload.app.network import Network
 from transload.app.settings import read_environment
 from transload.app.stores import Listeners, Logins, Stores
-from transload.distributed.messages import Message, Sums, Told, shortened, told
+from transload.distributed.messages import Message, Told, shortened, told
 from transload.errors import AccessError, Interrupted, LocalError, TransloadError, Unreachable
 from transload.events import Event, StepDone, StepFailed
 from transload.files.trouble import local_error
 from transload.net.rates import LEAST, NO_RATE_LIMITS, RateLimits
+from transload.net.traffic import HostTraffic
 from transload.planning import Plan
 from transload.planning.planfile import load_plan
 from transload.threads import Cancellation
@@ -122,7 +123,7 @@ class _Outbox:
         self._events: list[Told] = []
         self._ended: dict[int, Told] = {}
         self._notices: list[str] = []
-        self.traffic: Callable[[], Mapping[str, Sums]] = dict
+        self.traffic: Callable[[], Mapping[str, HostTraffic]] = dict
 
     def hear(self, event: Event) -> None:
         """An event of the engine."""
@@ -237,7 +238,7 @@ class _Session:
             self.cancellation,
             listeners=Listeners(notice=lambda text: self.notice(text)),
         )
-        self._reported: dict[str, Sums] = {}
+        self._reported: dict[str, HostTraffic] = {}
         self._lock = threading.Lock()
 
     def carry_out(self, plan: Plan, outbox: _Outbox, cancellation: Cancellation) -> None:
@@ -261,21 +262,14 @@ class _Session:
             give_up_after_s=stores.patience_s,
         )
 
-    def traffic(self) -> dict[str, Sums]:
+    def traffic(self) -> dict[str, HostTraffic]:
         """What was sent and received since the last call."""
         network = self._stores.used_network
         if network is None:
             return {}
         with self._lock:
-            before, now = (
-                self._reported,
-                {
-                    host: Sums(sums.requests, sums.bytes_received, sums.bytes_sent)
-                    for host, sums in network.traffic.hosts().items()
-                },
-            )
-            self._reported = now
-        return {host: _less(sums, before.get(host, Sums())) for host, sums in now.items()}
+            before, self._reported = self._reported, network.traffic.hosts()
+            return {host: sums.since(before.get(host, HostTraffic())) for host, sums in self._reported.items()}
 
     def close_if_over(self) -> None:
         """Close it when the run is over and its last task too."""
@@ -288,10 +282,6 @@ class _Session:
         if known:
             self._stores.__exit__()
             self._folder.cleanup()
-
-
-def _less(now: Sums, before: Sums) -> Sums:
-    return Sums(now.requests - before.requests, now.received - before.received, now.sent - before.sent)
 
 
 def _logins(answers: Answers, target: str) -> Logins:

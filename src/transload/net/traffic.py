@@ -32,6 +32,16 @@ class HostTraffic:
     retries: int = 0
     kinds: Mapping[str, int] = field(factory=dict, hash=False, kw_only=True)
 
+    def since(self, before: HostTraffic) -> HostTraffic:
+        """What has come since `before`."""
+        return HostTraffic(
+            self.requests - before.requests,
+            self.bytes_received - before.bytes_received,
+            self.bytes_sent - before.bytes_sent,
+            self.retries - before.retries,
+            kinds=Counter(self.kinds) - Counter(before.kinds),
+        )
+
 
 class Asked:
     """The requests that were sent for one store, by method and purpose. Tokens and redirects count, too."""
@@ -106,6 +116,17 @@ class Traffic:
         with self._lock:
             return dict(self._kinds)
 
+    def add(self, netloc: str, more: HostTraffic) -> None:
+        """Count what other processes sent to a host, and received from it."""
+        with self._lock:
+            self._kinds.update({_method_and_purpose(kind): number for kind, number in more.kinds.items()})
+            for sums in (self._total, self._of(netloc)):
+                sums.requests += more.requests
+                sums.bytes_received += more.bytes_received
+                sums.bytes_sent += more.bytes_sent
+                sums.retries += more.retries
+                sums.kinds.update(more.kinds)
+
     def asked(self, netloc: str, method: str, purpose: str) -> None:
         """A request is being sent."""
         with self._lock:
@@ -134,3 +155,8 @@ class Traffic:
 
     def _of(self, netloc: str) -> _Sums:
         return self._hosts.setdefault(netloc, _Sums())
+
+
+def _method_and_purpose(kind: str) -> tuple[str, str]:
+    method, _, purpose = kind.partition(" ")
+    return method, purpose

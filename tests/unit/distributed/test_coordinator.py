@@ -16,6 +16,7 @@ from transload.distributed.grouping import GROUP_STEPS
 from transload.distributed.messages import Message, Told, shortened, told
 from transload.errors import CredentialsRejected, LocalError, Unreachable
 from transload.events import Event, StepDone, StepRetried
+from transload.net.traffic import Traffic
 from transload.oci import Digest, Name
 from transload.planning import Plan
 from transload.planning.planfile import dump_plan, load_plan
@@ -72,7 +73,12 @@ class Hall:
 def carried(hall: Hall, plan: Plan, recorder: Recorder, **more: Any) -> Outcome:
     for store in (*hall.scene.sources.values(), hall.scene.target):
         store.subjects.clear()
-    means: dict[str, Any] = {"journal": Journal(), "cancellation": Cancellation(), "give_up_after_s": 10.0}
+    means: dict[str, Any] = {
+        "journal": Journal(),
+        "cancellation": Cancellation(),
+        "give_up_after_s": 10.0,
+        "traffic": Traffic(),
+    }
     said: list[str] = []
     coordinator = Coordinator(plan, hall, name="run", listen=recorder, notice=said.append, **means | more)
     outcome = coordinator.run()
@@ -207,5 +213,6 @@ def test_a_bug_of_a_worker_is_raised() -> None:
             journal=Journal(),
             cancellation=Cancellation(),
             give_up_after_s=10.0,
+            traffic=Traffic(),
         ).run()
     assert SOURCE in scene.sources

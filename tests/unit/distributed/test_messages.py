@@ -7,16 +7,17 @@ from typing import Any
 
 import pytest
 
-from transload.distributed.messages import Began, Message, Sums, Told, shortened
+from transload.distributed.messages import Began, Message, Told, shortened
 from transload.errors import DigestMismatch, DocumentInvalid, TransloadError
 from transload.events import StepDone, StepFailed, StepMoved, StepRetried
+from transload.net.traffic import HostTraffic
 
 FAILED = DigestMismatch("damaged content", subject="sha256:00", hint="again", side="source")
 WHOLE = Message(
     task="transload-1-2",
     events=(Began(0), StepMoved(0, 10), StepRetried(0, FAILED, 1, 0.5), StepDone(1, "copied", 10, 1.25)),
     notices=("warning: a login cannot be read",),
-    traffic={"registry.local": Sums(1, 2, 3)},
+    traffic={"registry.local": HostTraffic(6, 2, 3, kinds={"GET blob": 6})},
 )
 
 
@@ -44,7 +45,7 @@ def test_an_error_that_is_not_known_here_is_one_all_the_same() -> None:
         ("events", [{"step": -1, "is": "began"}]),
         ("events", [{"step": 0, "is": "done", "how": "by magic", "size": 0, "took_ms": 0}]),
         ("events", [{"step": 0, "is": "moved", "position": "far"}]),
-        ("traffic", {"host": [1, 2]}),
+        ("traffic", {"host": {"requests": 1}}),
         ("notices", [1]),
         ("more", 1),
     ],
