@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from distributed import get_worker
 
@@ -31,6 +31,7 @@ from transload.net.rates import LEAST, NO_RATE_LIMITS, RateLimits
 from transload.net.traffic import HostTraffic
 from transload.planning import Plan
 from transload.planning.planfile import load_plan
+from transload.ports import Continues, Target
 from transload.threads import Cancellation
 from transload.transfer import Journal, run
 from transload.values import frozen
@@ -78,7 +79,7 @@ def carry(errand: tuple[Any, ...], key: str, part: bytes) -> str:
     try:
         with _joined(wanted, plan.target, outbox) as session:
             cancellation = Cancellation.within(session.cancellation)
-            with _pulse(worker, outbox, cancellation):
+            with _pulse(worker, outbox, cancellation, session):
                 session.carry_out(plan, outbox, cancellation)
     except Interrupted:
         pass
@@ -170,7 +171,7 @@ class _Outbox:
 
 
 @contextlib.contextmanager
-def _pulse(worker: Any, outbox: _Outbox, cancellation: Cancellation) -> Iterator[None]:
+def _pulse(worker: Any, outbox: _Outbox, cancellation: Cancellation, session: _Session) -> Iterator[None]:
     """During the block, tell the client what happens, and stop when nobody wants the task any more."""
     over = threading.Event()
 
@@ -181,6 +182,7 @@ def _pulse(worker: Any, outbox: _Outbox, cancellation: Cancellation) -> Iterator
             # Dask ends no thread. A task whose client has gone, or cancelled it, is no longer `executing`.
             task = worker.state.tasks.get(outbox.key)
             if task is None or task.state not in {"executing", "long-running"}:
+                session.is_over = True  # the connections end with its tasks; another one would open new ones
                 cancellation.cancel()
 
     thread = threading.Thread(target=beat, name="transload-pulse", daemon=True)
@@ -199,7 +201,7 @@ def _joined(errand: Errand, target: str, outbox: _Outbox) -> Iterator[_Session]:
     with _LOCK:
         if errand.name in _STOPPED:
             raise Interrupted("interrupted")
-        if name not in _SESSIONS:
+        if name not in _SESSIONS or _SESSIONS[name].is_over:
             for other in [other for other in _SESSIONS.values() if not other.users]:
                 other.is_over = True  # its client has gone; if not, it opens another one
             _SESSIONS[name] = _Session(errand, target)
@@ -239,18 +241,18 @@ class _Session:
             listeners=Listeners(notice=lambda text: self.notice(text)),
         )
         self._reported: dict[str, HostTraffic] = {}
+        self._ending = contextlib.ExitStack()
+        self._keeps_notes = self._is_closed = False
         self._lock = threading.Lock()
 
     def carry_out(self, plan: Plan, outbox: _Outbox, cancellation: Cancellation) -> None:
         """Carry out a part of the plan."""
         stores = self._stores
-        location = Location.parse(plan.target)
         origins = {locator: Location.parse(locator) for locator in {step.source_store for step in plan.steps}}
-        sources = {locator: stores.source(origin) for locator, origin in origins.items()}
         run(
             plan,
-            sources,
-            stores.target(location, create=False),
+            {locator: stores.source(origin) for locator, origin in origins.items()},
+            self._target(Location.parse(plan.target)),
             listen=outbox.hear,
             journal=Journal(),
             cancellation=cancellation,
@@ -261,6 +263,18 @@ class _Session:
             publishers=publishers_of(plan, stores),
             give_up_after_s=stores.patience_s,
         )
+
+    def _target(self, location: Location) -> Target:
+        """The target, which notes in the state folder of this worker where an upload goes on that was stopped."""
+        with self._lock:
+            target = self._stores.target(location, create=False)
+            continues: Continues | None = getattr(target, "continues", None)
+            if continues is not None and not self._keeps_notes:
+                self._keeps_notes = True
+                journal = self._stores.journal(location)
+                self._ending.enter_context(journal.held())
+                continues.keep_notes(journal)
+        return cast("Target", _OfAllTasks(target))
 
     def traffic(self) -> dict[str, HostTraffic]:
         """What was sent and received since the last call."""
@@ -274,14 +288,26 @@ class _Session:
     def close_if_over(self) -> None:
         """Close it when the run is over and its last task too."""
         with _LOCK:
-            if not self.is_over or self.users:
+            if not self.is_over or self.users or self._is_closed:
                 return
-            known = [name for name, session in _SESSIONS.items() if session is self]
-            for name in known:
+            self._is_closed = True
+            for name in [name for name, session in _SESSIONS.items() if session is self]:
                 del _SESSIONS[name]
-        if known:
-            self._stores.__exit__()
-            self._folder.cleanup()
+        self._ending.close()
+        self._stores.__exit__()
+        self._folder.cleanup()
+
+
+class _OfAllTasks:
+    """A target of several tasks. None of them may change where it keeps its notes, as a run of its own would."""
+
+    continues = None
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._target, name)
 
 
 def _logins(answers: Answers, target: str) -> Logins:
