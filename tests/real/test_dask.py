@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from attrs import evolve
 
 from tests.real.clusters import Cluster, Relay, memory_of, running_cluster
@@ -336,3 +337,31 @@ def test_a_scheduler_that_is_not_there(shell: Shell, registry: Registry, vendor:
         f"error: the scheduler {address} cannot be reached",
         "  hint: check the address, and that the scheduler runs: dask scheduler",
     ]
+
+
+def test_over_tls_only_those_with_a_certificate_are_let_in(
+    shell: Shell, start_registry: StartRegistry, registry: Registry, tmp_path: Path
+) -> None:
+    authority = trustme.CA()
+    own = authority.issue_cert("127.0.0.1", "localhost")
+    files = {"ca": tmp_path / "ca.pem", "cert": tmp_path / "own.pem", "key": tmp_path / "own.key"}
+    authority.cert_pem.write_to_path(files["ca"])
+    own.cert_chain_pems[0].write_to_path(files["cert"])
+    own.private_key_pem.write_to_path(files["key"])
+    source, built = start_registry(), image("tls", [30_000])
+    push(source, built, "app", "1")
+    plan = planned(shell, f"{source.host}/app:1", f"{registry.host}/tls")
+    words = ("--tls-ca-file", str(files["ca"]), "--tls-cert", str(files["cert"]), "--tls-key", str(files["key"]))
+    with running_cluster(tmp_path, "--protocol", "tls", *words) as cluster:
+        assert cluster.address.startswith("tls://")
+        cluster.worker("one")
+        ran = applied(shell, plan, "--dask", cluster.address)
+        assert ran.code == 2, ran.told
+        assert "for tls://, Dask's settings name the certificates" in ran.err
+        assert "Traceback" not in ran.err
+        tls = "DASK_DISTRIBUTED__COMM__TLS"
+        shell.set(**{f"{tls}__CA_FILE": files["ca"], f"{tls}__CLIENT__CERT": files["cert"]})
+        shell.set(**{f"{tls}__CLIENT__KEY": files["key"]})
+        ran = applied(shell, plan, "--dask", cluster.address)
+        assert ran.code == 0, ran.told
+    assert held(registry, "tls") == {"app:1"}

@@ -13,7 +13,7 @@ from typing import Protocol
 from transload.clock import SYSTEM_CLOCK, Clock
 from transload.distributed.grouping import GroupSize, next_group, part_of
 from transload.distributed.messages import Began, Message, Told
-from transload.errors import LocalError, TransloadError, Unreachable, as_result
+from transload.errors import LocalError, PrerequisiteMissing, TransloadError, Unreachable, as_result
 from transload.events import (
     Event,
     How,
@@ -115,7 +115,8 @@ class Coordinator:
         self._attempts: dict[int, int] = {}
         self._ended: set[int] = set()
         self._suspects: list[Step] = []
-        self._given = 0
+        self._given = self._sized_for = 0
+        self._size = GroupSize()
         self._alone_since_s: float | None = None
 
     def run(self) -> Outcome:
@@ -129,7 +130,7 @@ class Coordinator:
                 self._hear(_LOOK_S)
             if self._agenda.open:
                 self._park()
-        except Unreachable as error:
+        except (Unreachable, PrerequisiteMissing) as error:
             if not self._cancellation.cancelled:
                 self._give_up(error)
         duration_s = self._clock.monotonic_s() - started_s
@@ -142,9 +143,10 @@ class Coordinator:
     def _hand_out(self) -> None:
         free = self._cluster.at_a_time()
         self._note_workers(free)
-        size = GroupSize.of(self._plan, free)
+        if free != self._sized_for:
+            self._sized_for, self._size = free, GroupSize.of(self._plan, free)
         while len(self._tasks) < free and not any(task.alone for task in self._tasks.values()):
-            group = next_group(self._agenda, self._plan, size, self._is_usable)
+            group = next_group(self._agenda, self._plan, self._size, self._is_usable)
             if not group:
                 break
             self._give(_Task(tuple(group)))
@@ -278,7 +280,7 @@ class Coordinator:
         while self._tasks and self._clock.monotonic_s() < until_s:
             self._hear(_LOOK_S)
 
-    def _give_up(self, error: Unreachable) -> None:
+    def _give_up(self, error: TransloadError) -> None:
         """Nothing more can be done: what is left fails with `error`."""
         under_way = [step for task in self._tasks.values() for step in task.steps if step.id not in self._ended]
         self._tasks.clear()
