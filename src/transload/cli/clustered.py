@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from transload.transfer.limits import Limits
 
 _SCHEMES = ("tcp://", "tls://")
-_CONNECT_S = 30
+_CONNECT_S = 10
 
 
 def check_clustered(address: str, plan: Plan, logins: LoginFlags, network: Network, limits: Limits) -> None:
