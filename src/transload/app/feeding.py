@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from transload.app.location import Location
 from transload.app.mirror import Prepared
 from transload.app.selection import Selection
-from transload.errors import SiteLacks, TransloadError
+from transload.errors import Interrupted, SiteLacks, TransloadError
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.planning import Item
 from transload.ports import Source
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from transload.app.stores import Stores
     from transload.app.trusting import Published
 
-_HINT = "mend {site}, then run the same command again"
+_HINT = "solve what failed at {site}, then run the same command again"
+
+
+_UNFINISHED = Interrupted("its copy was not finished")
 
 
 class FedSource:
@@ -64,7 +67,7 @@ class Site:
             if ended.done and ended.error is None:
                 found[image.target] = ended.digest or image.digest
             elif not (ended.error is not None and image.excused):
-                found[image.target] = ended.error or SiteLacks("its copy was not finished")
+                found[image.target] = ended.error or _UNFINISHED
         return found
 
 
@@ -100,9 +103,9 @@ def fed_by(site: Site, selection: Selection, source: Source) -> Selection:
             continue
         found = has[theirs.target]
         if isinstance(found, TransloadError):
-            lacking[theirs.target] = SiteLacks(
-                f"{site.name} lacks {theirs.target}: {found.message}",
-                subject=str(theirs.target),
+            lacking[theirs.target] = SiteLacks(  # the same words for each image, so that they are shown once
+                f"{site.name} lacks the image, because its own copy failed ({found.code})",
+                subject=site.name,
                 hint=_HINT.format(site=site.name),
             )
             found = None

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from transload.planning.plan import Share
     from transload.report.hosttotals import HostTotals
 
+_FEW = 6  # targets whose results are all shown whole
 _LABEL = 24  # letters of a target before a line; longer names lose their beginning
 
 
@@ -71,6 +72,11 @@ class Results:
         }
 
 
+def _is_plain(result: Result) -> bool:
+    """Whether there is nothing to say of a target but that it is complete."""
+    return not (exit_code(result) or result.written or result.attestations)
+
+
 def _follows(result: Result) -> bool:
     """Whether all that is wrong with a target is what the one that feeds it lacks."""
     problems = [image.problem for image in result.failures] if result.problem is None else [result.problem]
@@ -93,12 +99,18 @@ def results_lines(results: Results, width: int | None = None) -> list[Styled]:
     """How many targets have everything, and what was read for all; then the result for each under its name.
 
     Those that lack something come last, since people look there, and their results end with the command to go on with.
+    Of many targets, those with nothing more to say than that they are complete get a line each.
     """
+    short = len(results.targets) > _FEW
     lines = [_verdict(results), *_shared(results, width)]
     for name, result, giver in sorted(results.each, key=lambda each: bool(exit_code(each[1]))):
         own = [host for host in result.traffic if host.side == "target"]
         shown = indented(summary_lines(result, width and width - 2, own))
-        lines += [Styled(), Styled.of((titled(name, giver), "strong")), *shown]
+        if short and _is_plain(result):
+            title = Styled.of((f"{titled(name, giver)}: ", "strong"))
+            lines.append(Styled((*title.parts, *summary_lines(result, None, own)[0].parts)))
+        else:
+            lines += [Styled(), Styled.of((titled(name, giver), "strong")), *shown]
     return lines
 
 

@@ -238,3 +238,72 @@ def test_nothing_is_left_of_the_temporary_files(run: Run) -> None:
     run("mirror --from SOURCE --to oci:one --to oci:two")
     state = Path("transload_state_dir")
     assert not [path for path in state.rglob("*") if path.name.startswith("tmp")]
+
+
+# --- targets that feed others
+
+
+def test_a_tree_is_told_from_the_first_line_to_the_result(run: Run) -> None:
+    ran = run("mirror --from SOURCE --to oci:far --to oci:near --via oci:far=oci:near")
+    assert ran.code == 0, ran.err
+    assert holds("near")
+    assert holds("far")
+    assert ran.err.splitlines()[0] == "oci:far: waits for oci:near"
+    assert "oci:far, from oci:near" in ran.out.splitlines()
+
+
+def test_a_tree_in_json_and_in_reports(run: Run, tmp_path: Path) -> None:
+    words = "--to oci:near --to oci:far --via oci:far=oci:near --report page.html --report page.json --output json"
+    ran = run(f"mirror --from SOURCE {words}")
+    assert ran.code == 0, ran.err
+    targets = ran.events[-1]["result"]["targets"]
+    assert [(target["name"], target["via"]) for target in targets] == [("oci:near", None), ("oci:far", "oci:near")]
+    assert targets[1]["sources"] == ["oci:near"]
+    assert targets[1]["totals"]["copied"] == targets[0]["totals"]["copied"]
+    assert "oci:far, from oci:near" in (tmp_path / "page.html").read_text()
+    again = run("report page.json --out again.html")
+    assert again.code == 0, again.err
+    assert "oci:far, from oci:near" in (tmp_path / "again.html").read_text()
+
+
+def test_the_command_for_the_rest_goes_the_same_way(run: Run) -> None:
+    ran = run(f"mirror --from SOURCE --to oci:near --to {DOWN} --to oci:far --via {DOWN}=oci:near --via oci:far={DOWN}")
+    assert ran.code == 5
+    assert holds("near")
+    assert not Path("far").exists()
+    assert f"error: {DOWN} has nothing to give: " in ran.out
+    planned = run("plan --from SOURCE --to oci:near --to oci:far --via oci:far=oci:near")
+    assert "its content comes from oci:near, once that has it" in planned.out
+    assert "together: 10 blobs" in planned.out or "are read once" in planned.out
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("--to oci:one --via oci:one=oci:two", "--via oci:one=oci:two is for several targets, and this run has one"),
+        ("--to oci:one --to oci:two --via oci:one", "--via oci:one is not two targets with = between them"),
+        (
+            "--to oci:one --to oci:two --via oci:one=oci:three",
+            "--via names oci:three, which is not a target of this run",
+        ),
+        ("--to oci:one --to oci:two --via oci:one=oci:two --via oci:two=oci:one", "--via goes in a circle"),
+    ],
+)
+def test_wrong_trees_are_told_before_anything_is_made(run: Run, words: str, told: str) -> None:
+    ran = run(f"mirror --from SOURCE {words}")
+    assert ran.code == 2
+    assert told in ran.err
+    assert "hint" in ran.err
+    assert not Path("one").exists()
+
+
+def test_a_tree_of_the_site_in_the_settings_counts_where_its_targets_are(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "settings.yaml"
+    config.write_text("mirror: {via: ['oci:far=oci:near', 'oci:other=oci:near']}\n")
+    monkeypatch.setenv("TRANSLOAD_CONFIG", str(config))
+    assert run("mirror --from SOURCE --to oci:alone").code == 0
+    ran = run("mirror --from SOURCE --to oci:near --to oci:far")
+    assert ran.code == 0, ran.err
+    assert "oci:far, from oci:near" in ran.out

@@ -122,3 +122,25 @@ def test_the_target_that_lacks_something_comes_last_with_its_command() -> None:
     assert text.index(NAMES[1]) < text.index(NAMES[0])
     assert text[-2] == "  to try just these again:"
     assert text[-1].startswith("    transload mirror")
+
+
+def test_of_many_targets_those_that_are_complete_get_a_line_each() -> None:
+    clock = StoppedClock()
+    ended = []
+    for troubles in ((), TROUBLES, *[()] * 18):
+        plan = planned([Wanted(name) for name in ("arc-monitor-grafana", "arc-sqlmi", "arc-postgres-17")])
+        tally = Tally(plan, clock)
+        replay = Replay(plan, clock, troubles)
+        for event in replay:
+            tally(event)
+        ended.append(result_of(tally, replay.outcome))
+    names = tuple(f"site-{number}.example" for number in range(20))
+    via = (None, *[names[0]] * 19)
+    results = Results(targets=names, results=tuple(ended), read_again=Share(), via=via)
+    text = [str(line) for line in results_lines(results, 80)]
+    assert text[0] == "19 of 20 targets are complete"
+    done = [line for line in text if ": done: 3 copied" in line]
+    assert len(done) == 19, text[:20]
+    assert done[1].startswith("site-2.example, from site-0.example: done: 3 copied")
+    assert text[text.index("site-1.example, from site-0.example") - 1] == ""
+    assert text[-1].startswith("    transload mirror")

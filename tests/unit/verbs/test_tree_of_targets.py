@@ -10,11 +10,12 @@ import pytest
 
 import transload
 from tests.unit.verbs.test_several_targets import BLOBS, MADE, OWN, Scene, is_whole, unused
-from transload import LayoutStore, TargetEvent
-from transload.errors import SiteLacks, TargetsFailed, UsageError
-from transload.events import RunFinished
+from transload import Cancellation, LayoutStore, TargetEvent
+from transload.errors import Interrupted, SiteLacks, TargetsFailed, UsageError
+from transload.events import RunFinished, StepMoved
 from transload.memory import MemoryStore
 from transload.oci import Name
+from transload.report.result import exit_code
 from transload.server import ServeSettings, serve
 from transload.testing.images import fill
 from transload.testing.laboratory import ALWAYS, Fault, Laboratory, refuses
@@ -110,7 +111,7 @@ def test_what_a_site_lacks_is_told_as_that_and_the_rest_goes_on(scene: Scene) ->
     assert failed.problem is not None
     assert failed.problem.code == "site-lacks"
     assert failed.problem.exit_code == 9
-    assert f"{front.host_port} lacks acme/{name}:{MADE.tag}" in failed.problem.message
+    assert failed.problem.message == f"{front.host_port} lacks the image, because its own copy failed (access-denied)"
     assert behind.counts["copied"] == 4
     assert f"acme/{name}" not in list(two.repositories())
     assert set(scene.fetched.values()) == {1}
@@ -171,3 +172,42 @@ def test_wrong_trees(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(error, match=told):
         transload.mirror("a/b:1", to=to, via=via, **OWN)
+
+
+def test_a_gate_does_not_go_with_a_tree(scene: Scene, tmp_path: Path) -> None:
+    one, two = (f"oci:{tmp_path / name}" for name in ("one", "two"))
+    with pytest.raises(UsageError, match="--gate does not go with --via"):
+        scene.mirror(one, two, via={two: one}, gates="true {image}", gate_attestations=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_cancellation_in_the_middle_ends_the_tree_and_the_same_call_goes_on(scene: Scene) -> None:
+    (one, first), (two, second) = scene.registry(), scene.registry()
+    cancellation = Cancellation()
+
+    def hear(event: object) -> None:
+        if isinstance(event, TargetEvent) and isinstance(event.event, StepMoved):
+            cancellation.cancel()
+
+    with pytest.raises(Interrupted):
+        scene.mirror(first, second, via={second: first}, progress=hear, cancellation=cancellation)
+    assert not list(two.repositories())
+    assert scene.mirror(first, second, via={second: first}).exit_code == 0
+    assert is_whole(one)
+    assert is_whole(two)
+
+
+def test_a_policy_judges_what_goes_on_by_the_names_at_the_source(scene: Scene, tmp_path: Path) -> None:
+    """The site had the images before there was a policy, so nothing was judged there."""
+    one, first = scene.registry()
+    fill_release(one, MADE, "acme")
+    codes = {}
+    for ruled in (scene.source.host_port, first):
+        two, second = scene.registry()
+        policy = tmp_path / "policy.yaml"
+        policy.write_text(f"version: 1\nrules:\n  - {{prefix: '{ruled}/acme', mode: skip}}\n")
+        results = scene.mirror(first, second, via={second: first}, policy=policy, check=False)
+        assert results.results[0].counts["unchanged"] == 5
+        codes[ruled] = results.results[1].counts["copied"], exit_code(results.results[1])
+        assert bool(list(two.repositories())) == (ruled == scene.source.host_port)
+    assert codes == {scene.source.host_port: (5, 0), first: (0, 7)}
