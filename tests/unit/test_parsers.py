@@ -7,6 +7,7 @@ YAML or takes headers apart and is not in it makes the last test fail.
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import re
 from base64 import b64encode
@@ -27,10 +28,14 @@ from tests.unit.discovery.charts.shapes import packed
 from tests.unit.report.replay import RELEASE
 from tests.unit.report.sample import recorded
 from transload.app.baseline import inventory_of
+from transload.app.network import Network
+from transload.app.planplaces import opened_plan
 from transload.app.receipts import read_receipt
 from transload.app.runs import noted_runs
+from transload.app.settings import Environment
 from transload.app.signedrecord import Opened, encoded
 from transload.app.statefile import StateFile, StateUnusable
+from transload.app.stores import Logins, Stores
 from transload.app.trusthints import INDEX as HINTS_INDEX
 from transload.app.trusthints import PREFIX, hints_of
 from transload.archive import ArchiveStore
@@ -60,7 +65,7 @@ from transload.oci.imagelayout import LayoutIndex
 from transload.oci.mediatype import OCI_CONFIG
 from transload.planning.configs import read_config
 from transload.planning.plan import ManifestStep, Plan, PlannedImage
-from transload.planning.planfile import dump_plan, load_plan
+from transload.planning.planfile import dump_plan, load_plan, read_plan
 from transload.registry.api import json_object
 from transload.registry.capabilities import Capabilities
 from transload.registry.headers import challenges, next_link, parse_content_range, unsatisfied_total, upload_offset
@@ -77,6 +82,7 @@ from transload.server.page.parts import inside
 from transload.server.page.pulling import Place
 from transload.server.page.reading import NotShown
 from transload.testing.images import image, index
+from transload.threads import Cancellation
 from transload.transfer import Journal
 from transload.trust.policyfile import read_policy
 from transload.trust.statement import Statement, StatementSubject
@@ -139,6 +145,13 @@ def note(raw: bytes, folder: Path) -> None:
     (folder / "runs" / "20261127T020301Z-4f2a9c.0123456789abcdef.jsonl").write_bytes(raw)
     for run in noted_runs(folder).runs:
         run.to_json()
+
+
+def packed_plan(raw: bytes, folder: Path) -> object:
+    (folder / "plan.json.gz").write_bytes(raw)
+    stores = Stores(Environment(), Network(), Logins(), Cancellation())
+    with stores, opened_plan(folder / "plan.json.gz", stores) as opened:
+        return read_plan(opened)
 
 
 def state(raw: bytes, folder: Path) -> None:
@@ -336,6 +349,7 @@ PARSERS = [
         lambda raw, _: load_plan(raw),
         dump_plan(Plan(target="r.example", images=(), steps=(), manifests={})),
     ),
+    Parser("app/planplaces.py", packed_plan, gzip.compress(PLAN, mtime=0)),
     Parser("planning/planlines.py", lambda raw, _: load_plan(raw), PLAN),
     Parser("inventory/file.py", lambda raw, _: load_inventory(raw), dump_inventory(inventory_of(LEDGER))),
     Parser("app/receipts.py", lambda raw, folder: read_receipt(raw, folder / "receipt.json", None), RECEIPT),

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from transload.app.location import Location
-from transload.errors import DocumentInvalid, LimitExceeded, ReferenceInvalid, UsageError, at_side
+from transload.errors import DocumentInvalid, LimitExceeded, LocalError, ReferenceInvalid, UsageError, at_side
 from transload.files import CHUNK_BYTES, check_replaceable, local_errors, open_file, replace_file
 from transload.limits import PLAN_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name, Verifier
@@ -27,7 +27,7 @@ from transload.values import frozen
 if TYPE_CHECKING:
     from transload.app.stores import Stores
     from transload.planning import Plan
-    from transload.ports import Target
+    from transload.ports import Chunk, Target
 
 PLAN_TYPE = "application/vnd.transload.plan.v1+json"
 """The type of the artifact, and of its layer."""
@@ -114,7 +114,7 @@ def opened_plan(place: PlanPlace, stores: Stores) -> Iterator[IO[bytes]]:
     Raises `DocumentInvalid` for what is no plan, and what reading raises.
     """
     if isinstance(place, PlanAddress):
-        with tempfile.TemporaryFile() as fetched:
+        with _nameless() as fetched:
             _fetch(place, stores, fetched)
             fetched.seek(0)
             yield fetched
@@ -126,10 +126,25 @@ def opened_plan(place: PlanPlace, stores: Stores) -> Iterator[IO[bytes]]:
             yield file
             return
         file.seek(0)
-        with tempfile.TemporaryFile() as unpacked:
+        with _nameless() as unpacked:
             _unpack(file, unpacked, str(place))
             unpacked.seek(0)
             yield unpacked
+
+
+def _nameless() -> IO[bytes]:
+    """A file that nobody else sees, and that goes with the process."""
+    try:
+        return tempfile.TemporaryFile()
+    except OSError as error:
+        raise LocalError(
+            f"there is no folder for temporary files: {error.strerror}", hint="name one in the variable TMPDIR"
+        ) from error
+
+
+def _write(into: IO[bytes], content: Chunk) -> None:
+    with local_errors("writing", Path(tempfile.gettempdir())):
+        into.write(content)
 
 
 def _fetch(place: PlanAddress, stores: Stores, into: IO[bytes]) -> None:
@@ -147,8 +162,7 @@ def _fetch(place: PlanAddress, stores: Stores, into: IO[bytes]) -> None:
         with source.open(place.name.repository, layers[0]) as chunks:
             for chunk in chunks:
                 verifier.update(chunk)
-                with local_errors("writing", Path(tempfile.gettempdir())):
-                    into.write(chunk)
+                _write(into, chunk)
         verifier.check()
 
 
@@ -173,7 +187,7 @@ def _unpack(file: IO[bytes], into: IO[bytes], name: str) -> None:
             why = f"{name} is damaged: its compressed content cannot be read"
             raise DocumentInvalid(why, subject=name, hint=_HINT) from error
         size += len(content)
-        into.write(content)
+        _write(into, content)
 
 
 def _send(target: Target, repository: str, blob: Descriptor, content: Iterator[bytes]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -146,3 +147,12 @@ def test_any_address_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(UsageError):
         name = PlanAddress.parse(f"oci://{text}").name
         assert name.tag or name.digest
+
+
+def test_without_a_folder_for_temporary_files_that_is_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan("plan.json.gz", capsys)
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    code, told = refused(["apply", "plan.json.gz"], capsys)
+    assert (code, "there is no folder for temporary files" in told) == (8, True)

@@ -228,6 +228,24 @@ def test_a_finish_leaves_out_what_a_gate_refuses(site: Site) -> None:
     assert not site.pointed()
 
 
+def test_a_plan_with_nothing_to_do_has_shares_that_do_nothing(site: Site) -> None:
+    assert site.run("apply", "plan.json")[0] == 0
+    assert site.run("plan", "--from", "oci:source", "--to", f"{site.host}/site", "-o", "again.json")[0] == 0
+    code, out, _ = site.run("apply", "again.json", "--share", "1/2")
+    assert (code, out) == (0, "share 1/2 done\n")
+    code, out, _ = site.run("apply", "again.json", "--finish", "--of", "2")
+    assert (code, out.startswith("nothing to do: 4 unchanged")) == (0, True)
+
+
+def test_an_image_that_the_source_lacks_is_told_by_the_finish(site: Site) -> None:
+    words = ("plan", *map(str, NAMES), "app/none:1", "--from", "oci:source", "--to", f"{site.host}/site")
+    assert site.run(*words, "-o", "lacks.json")[0] == 1
+    assert site.run("apply", "lacks.json", "--share", "1/1")[0] == 0
+    code, out, _ = site.run("apply", "lacks.json", "--finish", "--of", "1")
+    assert (code, "1 of 5 images failed" in out) == (1, True)
+    assert site.pointed() == {f"site/{name}" for name in map(str, NAMES)}
+
+
 def test_reports_of_a_share_say_that_it_is_one(site: Site) -> None:
     words = ("--report", "r.md", "--report", "r.html", "--report", "r.json", "--metrics-file", "m.prom")
     assert site.run("apply", "plan.json", "--share", "1/3", *words)[0] == 0

@@ -22,6 +22,7 @@ from transload.planning.shares import (
     lacking_by_share,
     share_of,
 )
+from transload.testing.faults import FaultyStore, refuses_mount
 from transload.testing.releases import release
 from transload.transfer import run
 
@@ -122,6 +123,22 @@ def test_shares_and_then_the_finish_do_what_the_plan_does(of: int) -> None:
     assert tags(target) == tags(whole)
     assert len(tags(target)) >= len(NAMES)
     assert all(target.exists(step.repository, step.descriptor) for step in plan.blob_steps())
+
+
+def test_where_mounts_are_refused_the_shares_copy_side_by_side() -> None:
+    scene = published()
+    plan = scene.plan(*NAMES)
+    store = MemoryStore("memory:target")
+    target = FaultyStore(store, [refuses_mount()])
+    copied = 0
+    for share in cut(plan, 3):
+        outcome = run(share, scene.sources, target)
+        assert [image.error for image in outcome.images] == [None] * len(share.images)
+        copied += target.calls["begin"] > 0
+        target.subjects.clear()
+    assert copied == 3
+    assert [image.error for image in run(finishing(plan), scene.sources, target).images] == [None] * len(NAMES)
+    assert not target.calls["begin"]
 
 
 @pytest.mark.parametrize("of", COUNTS)
