@@ -58,20 +58,21 @@ class Blobs:
 
     def exist(self, descriptors: Sequence[Descriptor]) -> list[bool]:
         """`exists` for each of these; the folders are opened once for all of them."""
-        found: dict[Descriptor, bool] = {}
-        by_algorithm: dict[str, list[Descriptor]] = {}
-        for descriptor in descriptors:
-            by_algorithm.setdefault(descriptor.digest.algorithm, []).append(descriptor)
-        for algorithm, some in by_algorithm.items():
+        found: list[bool | None] = [None] * len(descriptors)
+        by_algorithm: dict[str, list[int]] = {}
+        for place, descriptor in enumerate(descriptors):
+            by_algorithm.setdefault(descriptor.digest.algorithm, []).append(place)
+        for algorithm, places in by_algorithm.items():
             folder = Folder(self._real_root, ("blobs", algorithm))
             with suppress(OSError, LocalError, FolderUnsafe):  # the rest is looked up alone, which says why
-                statuses = folder.statuses(descriptor.digest.encoded for descriptor in some)
-                for descriptor, status in zip(some, statuses, strict=True):
+                statuses = folder.statuses(descriptors[place].digest.encoded for place in places)
+                for place, status in zip(places, statuses, strict=True):
                     if status is None:
-                        found[descriptor] = False
+                        found[place] = False
                     elif stat.S_ISREG(status.st_mode):
-                        found[descriptor] = status.st_size == descriptor.size
-        return [found[each] if each in found else self.exists(each) for each in descriptors]
+                        found[place] = status.st_size == descriptors[place].size
+        pairs = zip(found, descriptors, strict=True)
+        return [self.exists(descriptor) if there is None else there for there, descriptor in pairs]
 
     def _located(self, digest: Digest) -> tuple[Path, int]:
         expected = self.expected_path(digest)

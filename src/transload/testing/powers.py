@@ -8,10 +8,12 @@ import pytest
 
 from transload.errors import NotFound, Refused, SizeMismatch
 from transload.files import Folder
+from transload.gathers import exist_in
 from transload.oci import Name
 from transload.ports import Deletes, Spools, Target
 from transload.testing.images import artifact, fill, image, put, signature
 from transload.testing.reading import APP, OTHER, blob, read
+from transload.values import evolve
 
 # ruff: noqa: D102, S101 - the names of the tests say what they prove, and they prove it with assert
 
@@ -50,6 +52,20 @@ class OptionalPowers:
             spools.adopt(APP, content.descriptor, name)
         assert not store.exists(APP, content.descriptor)
         folder.unlink(name)
+
+    # --- ExistMany
+
+    def test_many_blobs_are_looked_for_as_each_is(self, store: Target) -> None:
+        many = exist_in(store)
+        if many is None:
+            pytest.skip("the store looks for one blob after the other")
+        there, absent = [blob("there", 3000), blob("small", 100)], blob("absent", 2000).descriptor
+        for content in there:
+            put(store, APP, content)
+        short = evolve(there[0].descriptor, size=there[0].descriptor.size - 1)
+        asked = [there[0].descriptor, absent, short, there[1].descriptor, there[0].descriptor]
+        assert many(asked) == [store.exists(APP, each) for each in asked] == [True, False, False, True, True]
+        assert many([]) == []
 
     # --- Refers
 

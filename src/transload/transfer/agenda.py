@@ -14,7 +14,6 @@ LIGHT_BYTES = 256 << 10
 """A body of up to this size costs round trips rather than bytes."""
 
 May = Callable[[str], bool]
-_Waiting = tuple[int, int, str, int]
 
 
 def always(source: str) -> bool:  # noqa: ARG001 - as the signature wants it
@@ -35,13 +34,18 @@ class Agenda:
     """
 
     def __init__(self, steps: Iterable[Step], order: Iterable[int] = ()) -> None:
-        self._places = {step: position for position, step in enumerate(order)}
         self._steps = tuple(steps)
+        # The bodies in the order in which they begin, and the place of each step there: numbers, of which a run may
+        # have hundreds of thousands, and which are compared faster than sizes and digests.
+        self._ranked = array("i", _in_order(self._steps, order))
+        self._places = array("i", [0]) * len(self._steps)
+        for place, body in enumerate(self._ranked):
+            self._places[body] = place
         self._lacking = array("i", [0]) * len(self._steps)  # how many steps each one waits for; negative: settled
         self._followers = _Followers(len(self._steps))
         self._quick: list[int] = []
-        self._heavy: dict[str, list[_Waiting]] = {}
-        self._light: dict[str, list[_Waiting]] = {}
+        self._heavy: dict[str, list[int]] = {}
+        self._light: dict[str, list[int]] = {}
         self.open = len(self._steps)
         for step in self._steps:
             before = {*step.needs, *(() if step.after is None else (step.after,))}
@@ -61,7 +65,7 @@ class Agenda:
         for bodies, may in ((self._heavy, heavy), (self._light, light)):
             queues = [queue for source, queue in bodies.items() if queue and may(source)]
             if queues:
-                return self._steps[heapq.heappop(min(queues, key=lambda queue: queue[0]))[-1]]
+                return self._next_of(min(queues, key=lambda queue: queue[0]))
         return None
 
     def more(self, step: Step, most: int) -> list[Step]:
@@ -70,11 +74,14 @@ class Agenda:
         if is_body(step):
             light = self._light.get(step.source_store, [])
             while light and len(found) < most:
-                found.append(self._steps[heapq.heappop(light)[-1]])
+                found.append(self._next_of(light))
             return found
         while self._quick and len(found) < most and isinstance(self._steps[self._quick[0]], ManifestStep):
             found.append(self._steps[heapq.heappop(self._quick)])
         return found
+
+    def _next_of(self, bodies: list[int]) -> Step:
+        return self._steps[self._ranked[heapq.heappop(bodies)]]
 
     @property
     def is_ready(self) -> bool:
@@ -127,11 +134,18 @@ class Agenda:
     def _make_ready(self, step: Step) -> None:
         if is_body(step):
             bodies = self._heavy if is_heavy(step) else self._light
-            position = self._places.get(step.id, len(self._places))
-            queue = bodies.setdefault(step.source_store, [])
-            heapq.heappush(queue, (position, -step.descriptor.size, step.descriptor.digest, step.id))
+            heapq.heappush(bodies.setdefault(step.source_store, []), self._places[step.id])
         else:
             heapq.heappush(self._quick, step.id)
+
+
+def _in_order(steps: Iterable[Step], order: Iterable[int]) -> list[int]:
+    """The steps in `order`, then all other bodies."""
+    listed = list(order)
+    known = set(listed)
+    rest = [step for step in steps if is_body(step) and step.id not in known]
+    rest.sort(key=lambda step: (-step.descriptor.size, step.descriptor.digest, step.id))
+    return [*listed, *(step.id for step in rest)]
 
 
 class _Followers:
