@@ -82,6 +82,7 @@ class Targets:
         self._working = working
         self._rest = rest
         self._planning = set(range(len(names)))
+        self._heard: dict[int, Progressed] = {}
         self._lock = threading.Lock()
 
     def __enter__(self) -> Targets:
@@ -98,6 +99,7 @@ class Targets:
         """What goes on for the first target that has no plan yet."""
 
         def listen(event: Progressed) -> None:
+            self._heard[number] = event
             if number == min(self._planning, default=number):
                 self._working(event)
 
@@ -139,8 +141,11 @@ class Targets:
     def _is_planned(self, number: int) -> None:
         with self._lock:
             self._planning = self._planning - {number}
+            heard = self._heard.get(min(self._planning, default=number))
             if not self._planning:
                 self._rest()
+            elif heard is not None:  # what is shown was about the target that is planned now
+                self._working(heard)
 
 
 class InJson:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO
 
 from transload.events import Event, ImageDone, Listener, RunPaused, RunResumed, StepRetried
@@ -17,10 +17,11 @@ from transload.report.several import indented, labelled, labels
 from transload.report.styled import Meaning, Styled
 from transload.report.summary import verdict
 from transload.report.tally import Snapshot, Tally
-from transload.report.texts import percent, shortened
+from transload.report.texts import count, percent, shortened
 from transload.report.theme import PLAIN, Look
 from transload.values import evolve
 
+_BESIDE = 2  # rows for what else goes on
 _ROWS = 4  # lines of a target: its name, its bar, and one or two of facts
 
 
@@ -60,10 +61,19 @@ class SeveralBars(Bars):
             return []
         width = max(10, min(width, WIDEST))
         whole = height // FOLDED >= 2 + _ROWS * len(self._labels) or height >= 2 + 2 * _ROWS * len(self._labels)
-        lines: list[Styled] = []
-        for number, label in enumerate(self._labels):
-            lines += self._of(number, label, width, whole=whole)
+        rows = max(1, height - _BESIDE)
+        numbers, lines = (range(len(self._labels)), []) if len(self._labels) <= rows else self._fitting(rows, width)
+        for number in numbers:
+            lines += self._of(number, self._labels[number], width, whole=whole)
         return lines
+
+    def _fitting(self, rows: int, width: int) -> tuple[Sequence[int], list[Styled]]:
+        """Of more targets than there are rows: those at work, as many as fit, and before them a line about the rest."""
+        at_work = [number for number in range(len(self._labels)) if number not in self._over]
+        shown, over = at_work[: max(1, rows - 1)], len(self._labels) - len(at_work)
+        more = f", {len(at_work) - len(shown)} more are at work" if len(shown) < len(at_work) else ""
+        text = f"{over} of {count(len(self._labels), 'target')} {'has' if over == 1 else 'have'} ended{more}"
+        return shown, [Styled.of(shortened(text, width))]
 
     def _of(self, number: int, label: str, width: int, *, whole: bool) -> list[Styled]:
         """The lines of one target; only one if it is over, if it has no plan yet, or if there is no room."""

@@ -144,3 +144,26 @@ def test_of_many_targets_those_that_are_complete_get_a_line_each() -> None:
     assert done[1].startswith("site-2.example, from site-0.example: done: 3 copied")
     assert text[text.index("site-1.example, from site-0.example") - 1] == ""
     assert text[-1].startswith("    transload mirror")
+
+
+def test_of_more_targets_than_rows_those_at_work_are_shown() -> None:
+    clock, plan, names = StoppedClock(), planned(), tuple(f"site-{number}.example" for number in range(40))
+    bars = SeveralBars(io.StringIO(), names, SIXTEEN, size=lambda: (80, 24))
+    tally = Tally(plan, clock)
+    replay = Replay(plan, clock)
+    for event in replay:
+        tally(event)
+    for number in range(1, 7):
+        bars.waiting(number, 0)
+    text = [str(line) for line in bars.bars(80, 24)]
+    assert len(text) == 22
+    assert text[:3] == [
+        "0 of 40 targets have ended, 19 more are at work",
+        "site-0.example: planning",
+        "site-1.example: waits for site-0.example",
+    ]
+    for number in range(30):
+        bars.ended(number, result_of(tally, replay.outcome))
+    text = [str(line) for line in bars.bars(80, 24)]
+    assert text[0] == "30 of 40 targets have ended"
+    assert text[1:] == [f"site-{number}.example: planning" for number in range(30, 40)]
