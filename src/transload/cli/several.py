@@ -123,8 +123,8 @@ def _again(number: int, jobs: Sequence[Job], feeds: Feeds, more: list[str]) -> C
     """The command that copies images to a target again, by way of those that feed it."""
     line = line_to(number, feeds)
     names = tuple(str(job.target) for job in jobs)
-    further = [word for each in line[1:] for word in ("--to", names[each])]
-    return retry_command(jobs[line[0]], [*more, *further, *words_of(line, feeds, names)])
+    further = [word for each in line[:-1] for word in ("--to", names[each])]
+    return retry_command(jobs[number], [*more, *further, *words_of(line, feeds, names)])
 
 
 def _further(names: tuple[str, ...]) -> list[str]:

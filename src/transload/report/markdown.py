@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from transload.planning.plan import Share
 from transload.report.problem import Problem
 from transload.report.result import ImageResult, Result, exit_code
-from transload.report.several import Results
+from transload.report.several import Results, titled
 from transload.report.summary import rate_of_copied, status_counts, verdict
 from transload.report.texts import count, duration, instant, one_line, size
 from transload.report.trusted import Trusted
@@ -15,15 +15,18 @@ from transload.report.trusted import Trusted
 _ESCAPED = str.maketrans({char: f"\\{char}" for char in "\\`*_[]<>|#"})
 
 
-def to_markdown(result: Result) -> str:
-    """Headings, tables and all failures. Texts from outside are escaped, so that they cannot become markup."""
-    return "\n".join([f"# transload: {verdict(result)[0]}", "", *_asked(result), *_sections(result)]) + "\n"
+def to_markdown(result: Result, name: str = "transload") -> str:
+    """Headings, tables and all failures. Texts from outside are escaped, so that they cannot become markup.
+
+    `name` is what the page is about: a target, if there are several.
+    """
+    return "\n".join([f"# {_escaped(name)}: {verdict(result)[0]}", "", *_asked(result), *_sections(result)]) + "\n"
 
 
 def pages(results: Results) -> str:
     """A page for each of several targets, one after the other, and before them how many are complete."""
     head = f"# transload: {results.complete} of {len(results.results)} targets complete\n"
-    return "\n".join([head, *map(to_markdown, results.results)])
+    return "\n".join([head, *(to_markdown(result, titled(name, giver)) for name, result, giver in results.each)])
 
 
 def _sections(result: Result) -> Iterator[str]:
