@@ -106,7 +106,7 @@ def run(
         lanes=lanes,
         give_up_after_s=give_up_after_s,
         limits=limits,
-        gathering=Gathering(target, sources, enabled=limits == NO_LIMITS and not recheck, paced=pace is not None),
+        gathering=Gathering(target, sources, blobs=limits == NO_LIMITS, paced=pace is not None, recheck=recheck),
     )
     engine.placing = Placing(
         target=target,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import repeat
 
-from transload.errors import at_side
-from transload.gathers import Gathers, Put, ReadsMany
+from transload.errors import TransloadError, at_side
+from transload.gathers import Gathers, Put, ReadsMany, exist_in
 from transload.oci import Descriptor, Digest, Verifier
 from transload.planning import BlobStep, ManifestStep, Plan, Step
 from transload.ports import Chunk, Source, Target
@@ -60,18 +61,29 @@ class Arriving:
 
 
 class Gathering:
-    """What waits to be stored at `target`. If it cannot gather, or `enabled` is False, nothing ever does.
+    """What waits to be stored at `target`. If it cannot gather, nothing ever does; without `blobs`, no blob does.
 
     Safe for threads. `one_reads` says that only one thread at a time shall read small blobs, since all sources are
-    local: more of them would only wait for each other. A `paced` run passes on blob after blob.
+    local: more of them would only wait for each other. A `paced` run passes on blob after blob. With `recheck`, a blob
+    that the target has by now is not read.
     """
 
-    def __init__(self, target: Target, sources: Mapping[str, Source], *, enabled: bool, paced: bool = False) -> None:
+    def __init__(
+        self,
+        target: Target,
+        sources: Mapping[str, Source],
+        *,
+        blobs: bool,
+        paced: bool = False,
+        recheck: bool = False,
+    ) -> None:
+        self._target = target
         self._sources = sources
         self._paced = paced
-        gathers: Gathers | None = getattr(target, "gathers", None)
-        self._gathers = gathers if enabled else None
-        self.one_reads = self._gathers is not None and all(store.request_costs is None for store in sources.values())
+        self._recheck = recheck
+        self._gathers: Gathers | None = getattr(target, "gathers", None)
+        self._blobs = blobs and self._gathers is not None
+        self.one_reads = self._blobs and all(store.request_costs is None for store in sources.values())
         self.waiting: list[Gathered] = []
         self._bytes = 0
         self._lock = threading.Lock()
@@ -82,13 +94,15 @@ class Gathering:
             return False
         if isinstance(step, ManifestStep):
             return True
-        return is_body(step) and not is_heavy(step) and not step.descriptor.is_foreign
+        return self._blobs and is_body(step) and not is_heavy(step) and not step.descriptor.is_foreign
 
     def reads(self, step: Step) -> bool:
         """Whether the blob of this step is to be read now, to be stored with others. May ask the target."""
         if self._gathers is None or not isinstance(step, BlobStep) or not self.takes(step):
             return False
         with at_side("target"):
+            if self._recheck and self._target.exists(step.repository, step.descriptor):
+                return False
             return not self._gathers.holds(step.descriptor)
 
     def contents(self, steps: Sequence[Step]) -> Iterator[tuple[Step, bytes | None]]:
@@ -100,8 +114,20 @@ class Gathering:
         if many is None:
             yield from zip(steps, repeat(None))
             return
-        for step, blob, content in zip(steps, blobs, many.contents(blobs), strict=True):
+        there = self._there(blobs)
+        contents = many.contents([blob for blob in blobs if blob not in there])
+        for step, blob in zip(steps, blobs, strict=True):
+            content = None if blob in there else next(contents)
             yield step, content if content is not None and blob.digest == _digest_of(content, blob) else None
+
+    def _there(self, blobs: Sequence[Descriptor]) -> frozenset[Descriptor]:
+        """Those that the target has by now. If it cannot say, the steps will, one after the other."""
+        many = exist_in(self._target) if self._recheck else None
+        if many is None:
+            return frozenset()
+        with suppress(TransloadError):
+            return frozenset(blob for blob, found in zip(blobs, many(blobs), strict=True) if found)
+        return frozenset()
 
     def add(self, gathered: Gathered) -> list[Gathered]:
         """Keep a blob until there are enough; then all of them, which the caller stores."""

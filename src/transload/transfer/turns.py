@@ -40,7 +40,7 @@ class Turns:
         return step
 
     def more(self, agenda: Agenda, step: Step, most: int) -> list[Step]:
-        """Up to `most` further steps of the same kind as `step`, for runs without limits."""
+        """Up to `most` further steps of the same kind as `step`; bodies only for runs without limits."""
         taken = agenda.more(step, most)
         self._under_way += len(taken)
         return taken
