@@ -8,7 +8,7 @@ biggest bodies that are left can still end in time.
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 
 from transload.planning import Plan
@@ -30,41 +30,50 @@ def in_order_of_images(plan: Plan, lanes: int, begun: Iterable[int] = ()) -> tup
     return (*first, *_ending_early(ranked, sizes, busy))
 
 
-def _bodies_of_images(plan: Plan, sizes: Mapping[int, int]) -> list[set[int]]:
+def _bodies_of_images(plan: Plan, sizes: Mapping[int, int]) -> list[tuple[int, ...]]:
     """The bodies that each image needs, including those that another image brings and this one mounts."""
-    steps = {step.id: step for step in plan.steps}
     images = []
     for planned in plan.images:
         pending, seen = list(planned.goals), set(planned.goals)
         while pending:
-            step = steps[pending.pop()]
+            step = plan.steps[pending.pop()]
             more = {*step.needs, *(() if step.after is None else (step.after,))} - seen
             seen |= more
             pending += more
-        images.append(seen & sizes.keys())
+        images.append(tuple(body for body in seen if body in sizes))  # a set takes five times as much memory
     return images
 
 
-def _image_after_image(images: list[set[int]], sizes: Mapping[int, int], placed: set[int]) -> Iterator[int]:
+def _image_after_image(images: list[tuple[int, ...]], sizes: Mapping[int, int], placed: set[int]) -> Iterator[int]:
     """Each body that is not `placed`, once. The image that lacks the fewest bytes is next, its biggest bodies first."""
-    left = [sum(sizes[body] for body in bodies - placed) for bodies in images]
-    sharing = defaultdict(list)
-    for number, bodies in enumerate(images):
-        for body in bodies - placed:
-            sharing[body].append(number)
+    left = [sum(sizes[body] for body in bodies if body not in placed) for bodies in images]
+    sharing = _sharing(images)
     waiting = [(size, number) for number, size in enumerate(left)]
     heapq.heapify(waiting)
     while waiting:
         size, number = heapq.heappop(waiting)
         if size != left[number]:  # it lacks less by now, and is in the heap a second time with the new size
             continue
-        for body in sorted(images[number] - placed, key=lambda body: (-sizes[body], body)):
+        for body in sorted(
+            (body for body in images[number] if body not in placed), key=lambda body: (-sizes[body], body)
+        ):
             yield body
             placed.add(body)
-            for other in sharing[body]:
+            for other in sharing.get(body, (number,)):
                 left[other] -= sizes[body]
                 if other != number:
                     heapq.heappush(waiting, (left[other], other))
+
+
+def _sharing(images: list[tuple[int, ...]]) -> dict[int, list[int]]:
+    """The images that need each body which several of them need."""
+    first: dict[int, int] = {}
+    sharing: dict[int, list[int]] = {}
+    for number, bodies in enumerate(images):
+        for body in bodies:
+            if first.setdefault(body, number) != number:
+                sharing.setdefault(body, [first[body]]).append(number)
+    return sharing
 
 
 def _ending_early(ranked: list[int], sizes: Mapping[int, int], busy: list[int]) -> Iterator[int]:
