@@ -113,15 +113,16 @@ def optimum_s(topology: Topology, at: int = 0) -> float:
     total, largest = sum(sizes), max(sizes)
     again = 0 if target.rules.mounts else sum(map(sum, topology.images)) - total
     bytes_s = max(total / source.wire.rate, (total + again) / target.wire.rate)
-    readers, writers = _at_a_time(source, READERS), _at_a_time(target, WRITERS) * topology.shares
+    readers = min(READERS, _allowed(source))  # extra connections to a blob may use the slots for small requests, too
+    writers = min(WRITERS, for_bodies(_allowed(target))) * topology.shares
     each_s = max(
         total / (source.wire.each * readers * topology.shares),
         largest / (source.wire.each * (readers if source.rules.parts else 1)),
         _longest(sizes, writers) / target.wire.each,
     )
     small = sum(size <= LARGE for size in sizes) + len(topology.images)
-    reading_s = small * source.turn_s / (min(READERS, _at_a_time(source, READERS)) * topology.shares)
-    writing_s = small * 2 * target.turn_s / (min(BODIES + SMALL, _at_a_time(target, SLOTS)) * topology.shares)
+    reading_s = small * source.turn_s / (readers * topology.shares)
+    writing_s = small * 2 * target.turn_s / (min(BODIES + SMALL, _allowed(target)) * topology.shares)
     turns_s = max(reading_s, writing_s)
     waits_s = max(_waits(source, len(sizes) + 2 * len(topology.images)), _waits(target, _requests(topology)))
     ends_s = source.turn_s + _TIMES * target.turn_s
@@ -139,9 +140,9 @@ def _longest(sizes: list[int], lanes: int) -> float:
     return max(sum(sizes) / lanes, *together)
 
 
-def _at_a_time(end: End, most: int) -> int:
-    rules = end.rules
-    return min(most, rules.at_a_time or most, rules.connections or most)
+def _allowed(end: End) -> int:
+    """Requests at a time that the registry takes, and the settings."""
+    return min(SLOTS, end.rules.at_a_time or SLOTS, end.rules.connections or SLOTS)
 
 
 def _requests(topology: Topology) -> int:
@@ -299,11 +300,12 @@ def _connections() -> Iterator[Topology]:
     for most in (4, 8, 16):
         for rtt_ms in (5, 50):
             for side in ("source", "target"):
-                wire = Wire(rate=20 * MB, rtt_s=rtt_ms / 1000)
-                end = End(wire=wire, rules=Rules(connections=most))
-                ends = {"source": end} if side == "source" else {"targets": (end,)}
-                name = f"{most} at the {side}, {rtt_ms} ms"
-                yield Topology(kind="few connections", name=name, images=release(120), **ends)
+                for each in (1000, 2):
+                    wire = Wire(rate=20 * MB, each=each * MB, rtt_s=rtt_ms / 1000)
+                    end = End(wire=wire, rules=Rules(connections=most))
+                    ends = {"source": end} if side == "source" else {"targets": (end,)}
+                    name = f"{most} at the {side}, {rtt_ms} ms" + (f", {each} MB/s each" if each < 1000 else "")
+                    yield Topology(kind="few connections", name=name, images=release(120), **ends)
 
 
 def _fan() -> Iterator[Topology]:

@@ -73,8 +73,7 @@ class Backoff:
         self._lock = threading.Lock()
         self.failures = 0
         """In a row."""
-        self.round = 0
-        """How often requests have failed, those that failed together counted once."""
+        self._round = 0
         self._until_s = 0.0
 
     def wait(self, cancellation: Cancellation) -> int:
@@ -84,20 +83,20 @@ class Backoff:
             with self._lock:
                 left_s = self._until_s - self._clock.monotonic_s()
                 if left_s <= 0:
-                    return self.round
+                    return self._round
             self._clock.sleep_s(left_s, cancellation.wake)
 
     def is_first(self, round_: int) -> bool:
         """Whether no request that began in this round has failed yet."""
-        return round_ == self.round
+        return round_ == self._round
 
     def failed(self, round_: int, wanted_s: float | None = None, longest_s: float = float("inf")) -> float | None:
         """A request that began in this round has failed. Returns the pause in seconds; None if counted before."""
         with self._lock:
-            first = round_ == self.round
+            first = round_ == self._round
             if first:
                 self.failures += 1
-                self.round += 1
+                self._round += 1
             elif wanted_s is None:
                 return None  # another thread's failure already makes all threads wait
             pause_s = min(delay_s(self.failures, wanted_s, self._jitter()), longest_s)

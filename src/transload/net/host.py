@@ -51,7 +51,6 @@ class Host:
         self._longest_s = settings.give_up_after_s
         self._due: dict[str, _Due] = {}
         self._turns = Turns()
-        self._full_round = -1
 
     def succeeded(self, kind: Kind, headers: Mapping[str, str]) -> None:
         """It gave an answer that is no call to come again. Few requests left means few at a time from now on."""
@@ -151,12 +150,6 @@ class Host:
         if wanted_s is None or not self.patience.refuse(kind, wanted_s, error):
             self.failed(kind, round_, error, doing, wanted_s, is_extra=is_extra)
 
-    def took_no_more(self) -> None:
-        """It accepts no further connection: fewer requests from now on. Requests that fail together count once."""
-        if self._full_round != self.backoff.round:
-            self._full_round = self.backoff.round
-            self.slots.halve()
-
     def rest_alone(self, trial: Trial, beyond: int, error: TransloadError, cancellation: Cancellation) -> None:
         """Let one request wait that is in trouble while others succeed, the `beyond`-th time past the usual attempts.
 
@@ -211,12 +204,10 @@ class Trial:
         self.host.waited_in_vain = took_s >= settings.give_up_after_s * _ALONE_SHARE
         return self.host.waited_in_vain
 
-    def finds_it_full(self) -> bool:
-        """It got no connection. Whether that is because the host has as many as it takes: others get on meanwhile."""
-        if self.host is None or not self.is_alone:
-            return False
-        self.host.took_no_more()
-        return True
+    def found_no_connection(self) -> None:
+        """The host accepts no further one. If others get on meanwhile, it has as many as it takes, and gets no more."""
+        if self.host is not None and self.is_alone:
+            self.host.slots.keep_to_these()
 
     @property
     def is_alone(self) -> bool:

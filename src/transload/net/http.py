@@ -176,8 +176,8 @@ class Http:
                 if not error.retryable or self._is_enough(request, trial, isinstance(error, Unreachable)):
                     raise
                 trouble = error
-                if isinstance(error.__cause__, _CONNECTING[:2]) and trial.finds_it_full() and request.gauge:
-                    request.gauge.crowded()
+                if isinstance(error.__cause__, _CONNECTING[:2]):
+                    trial.found_no_connection()
             self.traffic.retried(Origin.of(request.url).netloc)
             beyond = trial.attempt - self.settings.attempts
             if beyond >= 0 and trial.host is not None and trial.is_alone:

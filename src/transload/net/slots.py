@@ -139,6 +139,11 @@ class Slots:
         with self._changed:
             self._allow(min(self.at_a_time, self._busy.total) // 2)
 
+    def keep_to_these(self) -> None:
+        """Allow as many as are under way now, and no more; at least one."""
+        with self._changed:
+            self._allow(min(self.at_a_time, self._busy.total))
+
     def lower(self, slots: int) -> None:
         """Allow no more than these; at least one."""
         if slots < self._allowed:

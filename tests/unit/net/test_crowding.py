@@ -10,7 +10,6 @@ import pytest
 
 from tests.unit.net.test_http import get
 from tests.unit.registry.wire import Asked, HastyClock, Said, plain_http, serving
-from transload.errors import Unreachable
 from transload.events import ignore
 from transload.net.host import Host, Trial
 from transload.net.patience import Kind
@@ -67,12 +66,11 @@ def test_a_host_that_takes_no_further_connection_while_others_get_on_gets_fewer(
             held.enter_context(host.slots.hold("read", cancellation, give_way=lambda: None))
         host.patience.begin(kind, clock.monotonic_s())
         refused = [Trial(clock.monotonic_s(), 1, host) for _ in range(3)]
-        assert not any(trial.finds_it_full() for trial in refused), "it may be restarting: nobody gets on"
-        assert host.slots.at_a_time == 32
+        for trial in refused:
+            trial.found_no_connection()
+        assert host.slots.at_a_time == 32, "it may be restarting: nobody gets on"
         clock.sleep_s(1)
         host.patience.useful(kind)
-        assert all(trial.finds_it_full() for trial in refused)
-        assert host.slots.at_a_time == 4, "those that fail together count once"
-        host.failed(kind, host.backoff.round, Unreachable("no"), "asking")
-        assert refused[0].finds_it_full()
-        assert host.slots.at_a_time == 2
+        for trial in refused:
+            trial.found_no_connection()
+        assert host.slots.at_a_time == 8, "as many as have a connection"
