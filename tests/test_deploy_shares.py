@@ -23,7 +23,7 @@ from transload.app.settings import Environment
 from transload.app.shares import share_number
 from transload.errors import SharesMissing
 
-KUBERNETES = DEPLOY / "kubernetes-shares"
+KUBERNETES = DEPLOY / "kubernetes" / "shares"
 JOBS: dict[str, dict[str, Any]] = {
     name: yaml.safe_load((KUBERNETES / f"{name}.yaml").read_text())["spec"] for name in ("shares", "finish")
 }

@@ -60,8 +60,8 @@ def test_all_of_it_meets_the_published_schemas(name: str, version: str, tmp_path
 
 
 def test_a_folder_of_shares_with_a_plan_meets_the_published_schemas(tmp_path: Path) -> None:
-    copied = tmp_path / "kubernetes-shares"
-    shutil.copytree(DEPLOY / "kubernetes-shares", copied)
+    copied = tmp_path / "shares"
+    shutil.copytree(DEPLOY / "kubernetes" / "shares", copied)
     (copied / "plan.json.gz").write_bytes(gzip.compress(b"{}", mtime=0))
     text = kubectl("kustomize", copied)
     (tmp_path / "all.yaml").write_text(text)
