@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 import signal
 import time
@@ -123,3 +125,25 @@ def test_four_processes_into_one_folder(shell: Shell, start_registry: StartRegis
 
 def _images(source: Registry) -> list[str]:
     return [f"{source.host}/vendor/{name}:{MADE.tag}" for name in MADE.images]
+
+
+def test_a_plan_in_a_registry_is_carried_out_from_there(
+    shell: Shell, start_registry: StartRegistry, skopeo: Skopeo, tmp_path: Path
+) -> None:
+    source, target = start_registry(), start_registry(auth="htpasswd")
+    assert target.user
+    logins = {"auths": {target.host: {"auth": base64.b64encode(f"{target.user}".encode()).decode()}}}
+    (tmp_path / "config.json").write_text(json.dumps(logins))
+    shell.set(DOCKER_CONFIG=tmp_path)
+    lay_release(source, MADE, "vendor")
+    address = f"oci://{target.host}/plans/site:1"
+    ran = shell("plan", *_images(source), "--to", f"{target.host}/site", "--out", address)
+    assert ran.code == 0, ran.told
+    named = ran.err.rpartition("to do it: transload apply ")[2].strip()
+    assert named.startswith(f"{address}@sha256:")
+    login = ("--src-tls-verify=false", f"--src-authfile={tmp_path}/config.json")
+    skopeo("copy", *login, f"docker://{target.host}/plans/site:1", f"dir:{tmp_path}/plan")
+    for number in (1, 2):
+        assert shell("apply", named, "--share", f"{number}/2").code == 0
+    assert shell("apply", address, "--finish", "--of", "2").code == 0
+    assert shell("verify", *_images(source), "--to", f"{target.host}/site").code == 0
