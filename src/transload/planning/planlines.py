@@ -16,8 +16,8 @@ from transload.linedjson import ITEM_ENDS, LIST_ENDS
 from transload.strictjson import NotJson, check_counts, read_json, values_in
 
 _AT_A_TIME = 256 << 10
-_KEY = late(r' "([a-z_]+)": (\[\n|\[\]|\{\n|[^\[{\n]+)')
-_KEY_BYTES = 4096  # a key with its value, if that is no list: a store's name
+_KEY = late(r' "([a-z_]+)": (\[\n|\[\]|\{\n|"[^\n]*|[^\["{\n]+)')
+_KEY_BYTES = 32 << 10  # a key with a text: the path of a folder has 4,096 bytes, each at most six letters here
 
 
 class OtherForm(Exception):

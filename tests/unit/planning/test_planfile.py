@@ -359,6 +359,16 @@ def test_a_plan_is_read_in_parts_or_as_a_whole_with_the_same_result(
         planfile.load_plan(dumped(json.loads(raw)))
 
 
+@pytest.mark.parametrize(
+    "target", ["[::1]:5000/site", "oci:/media/{old}/[a]", 'oci:/"', "oci:/a\nb,", "oci:/" + "\u00e9" * 2000]
+)
+def test_a_plan_is_read_in_parts_whatever_its_target_is_called(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = Plan(target=target, images=(), steps=(), manifests={}, requests=Requests(1, 2))
+    raw = planfile.dump_plan(plan)
+    monkeypatch.setattr(planfile, "OTHER_PLAN_BYTES", 0)
+    assert planfile.load_plan(raw) == plan
+
+
 def test_a_large_plan_that_is_cut_or_changed_is_refused_with_the_place(
     plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
