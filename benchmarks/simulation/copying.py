@@ -12,8 +12,9 @@ from typing import Any
 from attrs import frozen
 
 from benchmarks.simulation.lines import Network
+from benchmarks.simulation.optimum import optimum_s
 from benchmarks.simulation.registries import Registry
-from benchmarks.simulation.topologies import End, Topology, optimum_s
+from benchmarks.simulation.topologies import End, Topology
 from benchmarks.simulation.virtual import Virtual
 from benchmarks.simulation.world import simulated, sum_of_zeros
 from transload.net.http import Http
@@ -43,6 +44,8 @@ class Result:
     planned_s: float
     requests: int
     threads: int
+    runs: int = 1
+    """More than one if the bytes of a run are limited."""
     excess: float
     """Bytes that came from the source more than once, as a share of all."""
     error: str = ""
@@ -78,6 +81,7 @@ def copied(topology: Topology) -> Result:
             planned_s=copying.planned_s,
             requests=source.counts.requests + sum(target.counts.requests for target in targets),
             threads=virtual.begun,
+            runs=copying.runs,
             excess=max(0.0, source.down.carried / topology.bytes - 1),
             error=copying.error or _lacking(targets, topology),
         )
@@ -89,6 +93,8 @@ class _Copying:
     def __init__(self, topology: Topology, virtual: Virtual, source: Registry, names: list[Name]) -> None:
         self.planned_s = 0.0
         self.error = ""
+        self.runs = 1
+        self.is_out_of_bytes = False
         self._topology = topology
         self._virtual = virtual
         self._source = f"{source.host}:{_PORT}"
@@ -96,12 +102,22 @@ class _Copying:
         self._settings = NetSettings(allow_plain_http=frozenset(Network.now.registries))
 
     def alone(self, targets: list[Registry]) -> list[float]:
-        """One machine, one target."""
+        """One machine, one target. With a budget of bytes, a run follows a run, each with a plan of its own.
+
+        No more runs are needed than there are blobs: each run moves one at least.
+        """
         with self._http() as http:
             reading, writing = self._stores(http, targets[0])
-            plan = self._plan(reading, writing)
-            self.planned_s = self._virtual.now_s
-            return [self._run(plan, reading, writing)]
+            took_s = 0.0
+            for _ in range(len(self._topology.sizes) + 1):
+                began_s = self._virtual.now_s
+                plan = self._plan(reading, writing, remembers=self.runs > 1)
+                self.planned_s += self._virtual.now_s - began_s
+                took_s += self._run(plan, reading, writing)
+                if not self.is_out_of_bytes:
+                    break
+                self.runs += 1
+            return [took_s]
 
     def in_shares(self, targets: list[Registry]) -> list[float]:
         """Each share on a machine of its own, then what is left."""
@@ -148,15 +164,17 @@ class _Copying:
             RegistryStore(f"{target.host}:{_PORT}", http, side="target"),
         )
 
-    def _plan(self, reading: RegistryStore, writing: RegistryStore) -> Plan:
+    def _plan(self, reading: RegistryStore, writing: RegistryStore, *, remembers: bool = False) -> Plan:
+        """With `remembers` as after an earlier run, whose journal says what it copied; the target is asked for it."""
         request = Request(tuple(Item(self._source, name, name) for name in self._names))
-        return make_plan(request, {self._source: reading}, writing)
+        return make_plan(request, {self._source: reading}, writing, known=lambda *_: remembers)
 
     def _run(self, plan: Plan, reading: Source, writing: RegistryStore, **more: Any) -> float:
         sources = {self._source: reading}
         outcome = run(plan, sources, writing, clock=self._virtual, limits=self._topology.limits, **more)
         failed = [str(image.error) for image in outcome.images if image.error is not None]
         self.error = self.error or next(iter(failed), "")
+        self.is_out_of_bytes = outcome.out_of_bytes
         return outcome.duration_s
 
 

@@ -1,9 +1,4 @@
-"""Topologies: wires, registries and images, with the least time that a copy can take there, derived by hand.
-
-No copy is faster than its narrowest place: the bytes over each line, the largest blob where one connection is slow, the
-requests where they are limited, and the round trips that follow from one another. `optimum_s` is the largest of these,
-with the round trips before the first byte and after the last one.
-"""
+"""Topologies: wires, registries and images, and how far from the optimum a copy may be there (see `optimum`)."""
 
 from __future__ import annotations
 
@@ -15,9 +10,6 @@ from attrs import field, frozen
 
 from benchmarks.simulation.registries import Rules, Wire
 from benchmarks.simulation.virtual import BEGAN_S
-from transload.net.slots import for_bodies
-from transload.transfer.engine import BODIES
-from transload.transfer.lanes import SMALL
 from transload.transfer.limits import NO_LIMITS, Limits
 
 MB = 1_000_000
@@ -25,6 +17,8 @@ USUAL = 1.10
 ROUND_TRIPS = 4
 """So many of the longest round trips may be added: a short run over 250 ms is over before it has found its way."""
 BOUNDS = {
+    # A large blob that begins late does so on a connection that carries little at first.
+    "slow start": 1.45,
     # The engine begins with eight connections and finds out that more carry more; the last blobs are alone on theirs.
     "connections limited at the source": 1.5,
     "connections limited at the target": 1.4,
@@ -44,12 +38,6 @@ BOUNDS = {
     "common layers": 1.15,
 }
 """More than `USUAL`, and why; docs/simulation.md says it at length."""
-SLOTS = 32
-"""Connections to a host at most (`NetSettings.slots_per_host`)."""
-READERS = WRITERS = for_bodies(SLOTS)
-"""Bodies at a time, in one direction."""
-LARGE = 256 << 10
-_TIMES = 3  # round trips to the target that nothing overlaps with: the end of the last body, PUT, and the manifest
 
 
 @frozen(kw_only=True)
@@ -76,6 +64,8 @@ class Topology:
     targets: tuple[End, ...] = field(factory=lambda: (End(),))
     shares: int = 1
     limits: Limits = NO_LIMITS
+    runs: int = 1
+    """So many runs are needed where each may move only some bytes (`limits`)."""
     pauses_s: float = 0.0
     """Hours that are not those of the run."""
     seed: int = 1
@@ -88,7 +78,7 @@ class Topology:
     @property
     def slack_s(self) -> float:
         """These round trips."""
-        return ROUND_TRIPS * max(end.wire.rtt_s for end in (self.source, *self.targets))
+        return self.runs * ROUND_TRIPS * max(end.wire.rtt_s for end in (self.source, *self.targets))
 
     @property
     def with_plan(self) -> bool:
@@ -104,58 +94,6 @@ class Topology:
     def bytes(self) -> int:
         """Of all blobs, each once."""
         return sum(self.sizes)
-
-
-def optimum_s(topology: Topology, at: int = 0) -> float:
-    """The least time that the run to one of the targets can take, once its plan is made, or with it (`with_plan`)."""
-    target = topology.targets[at]
-    source, sizes = topology.source, topology.sizes
-    total, largest = sum(sizes), max(sizes)
-    again = 0 if target.rules.mounts else sum(map(sum, topology.images)) - total
-    bytes_s = max(total / source.wire.rate, (total + again) / target.wire.rate)
-    readers = min(READERS, _allowed(source))  # extra connections to a blob may use the slots for small requests, too
-    writers = min(WRITERS, for_bodies(_allowed(target))) * topology.shares
-    each_s = max(
-        total / (source.wire.each * readers * topology.shares),
-        largest / (source.wire.each * (readers if source.rules.parts else 1)),
-        _longest(sizes, writers) / target.wire.each,
-    )
-    small = sum(size <= LARGE for size in sizes) + len(topology.images)
-    reading_s = small * source.turn_s / (readers * topology.shares)
-    writing_s = small * 2 * target.turn_s / (min(BODIES + SMALL, _allowed(target)) * topology.shares)
-    turns_s = max(reading_s, writing_s)
-    waits_s = max(_waits(source, len(sizes) + 2 * len(topology.images)), _waits(target, _requests(topology)))
-    ends_s = source.turn_s + _TIMES * target.turn_s
-    return max(bytes_s, each_s, turns_s, waits_s) + ends_s + topology.pauses_s
-
-
-def _longest(sizes: list[int], lanes: int) -> float:
-    """Bytes on the fullest lane, if each blob is on one of them: at best even, and no fewer than must share a lane.
-
-    Of the `count * lanes + 1` largest blobs, some lane has at least `count + 1`.
-    """
-    falling = sorted(sizes, reverse=True)
-    counts = range((len(sizes) - 1) // lanes + 1)
-    together = [sum(falling[count * lanes - count : count * lanes + 1]) for count in counts]
-    return max(sum(sizes) / lanes, *together)
-
-
-def _allowed(end: End) -> int:
-    """Requests at a time that the registry takes, and the settings."""
-    return min(SLOTS, end.rules.at_a_time or SLOTS, end.rules.connections or SLOTS)
-
-
-def _requests(topology: Topology) -> int:
-    """Requests to the target: a small blob needs two, a large one three, a manifest one; and two ask for an image."""
-    sizes = topology.sizes
-    large = sum(size > LARGE for size in sizes)
-    return 3 * large + 2 * (len(sizes) - large + len(topology.images)) + 3 * len(topology.images)
-
-
-def _waits(end: End, requests: int) -> float:
-    """The whole windows that pass until so many requests are allowed."""
-    rules = end.rules
-    return 0.0 if rules.requests is None else (requests - 1) // rules.requests * rules.window_s
 
 
 # --- what is copied
@@ -201,6 +139,7 @@ def grid() -> Iterator[Topology]:
     """All of them."""
     yield from _long()
     yield from _narrow()
+    yield from _starts()
     yield from _each()
     yield from _huge()
     yield from _small()
@@ -211,6 +150,7 @@ def grid() -> Iterator[Topology]:
     yield from _shares()
     yield from _mounts()
     yield from _hours()
+    yield from _budgets()
     yield from _lossy()
 
 
@@ -221,6 +161,16 @@ def _long() -> Iterator[Topology]:
                 wire = Wire(rate=rate * MB, rtt_s=rtt_ms / 1000)
                 name = f"{rtt_ms} ms, {rate} MB/s, {total} MB"
                 yield Topology(kind="long wire", name=name, images=release(total), source=End(wire=wire))
+
+
+def _starts() -> Iterator[Topology]:
+    for rtt_ms in (30, 100, 200):
+        for side in ("source", "target"):
+            for total in (20, 60):
+                end = End(wire=Wire(rate=25 * MB, rtt_s=rtt_ms / 1000, slow_start=True))
+                ends = {"source": end} if side == "source" else {"targets": (end,)}
+                name = f"{rtt_ms} ms at the {side}, 25 MB/s, {total} MB"
+                yield Topology(kind="slow start", name=name, images=release(total), **ends)
 
 
 def _narrow() -> Iterator[Topology]:
@@ -357,6 +307,17 @@ def _hours() -> Iterator[Topology]:
             yield Topology(
                 kind="hours", name=f"from {off_minutes} min on, {rate} MB/s", images=images, source=source,
                 limits=Limits(between=f"{_clock(off_minutes)}-{_clock(60)}"), pauses_s=60.0 * off_minutes - 20,
+            )  # fmt: skip
+
+
+def _budgets() -> Iterator[Topology]:
+    """Blobs of 5 MB: a run may move four of them (and what is small), or three, or all but one."""
+    for megabytes, runs in ((21, 6), (19, 8), (116, 2)):
+        for rate in (2, 10):
+            yield Topology(
+                kind="bytes of a run", name=f"{megabytes} MB in each of {runs} runs, {rate} MB/s",
+                images=alike(24, 5 * MB), source=End(wire=Wire(rate=rate * MB, rtt_s=0.02)),
+                limits=Limits(max_bytes=megabytes * MB), runs=runs,
             )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from benchmarks.simulation.virtual import Virtual
 
 PIECE = 256 << 10
 WINDOW = 4 << 20
-SLOW_START = 64 << 10
+SLOW_START = 14_600  # ten segments, as RFC 6928 says
 Payload = bytes | int
 """Bytes, or a number of zero bytes."""
 
@@ -119,9 +119,9 @@ class Flow:
         while self._queue and self.is_open:
             first = self._queue[0]
             room = int(window - self._under_way)
-            if room < min(size_of(first), PIECE) and self._under_way:
+            size = min(size_of(first), PIECE, int(window))
+            if room < size and self._under_way:
                 return
-            size = min(size_of(first), PIECE)
             piece: Payload = size if isinstance(first, int) else first[:size]
             if size == size_of(first):
                 self._queue.popleft()

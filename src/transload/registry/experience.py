@@ -40,6 +40,11 @@ class Experience:
         return median(known) if known else self._nearest_s() or _GUESSED_LATENCY_S
 
     @property
+    def round_trip_s(self) -> float:
+        """Of the line; no longer than until an answer begins, which may have to be fetched there first."""
+        return min(self.latency_s, self._nearest_s() or self.latency_s)
+
+    @property
     def expected_rate(self) -> float:
         """The rate; as long as it is not known, what may be expected of one connection over such a line."""
         return self.rate or min(_GUESSED_RATE, _GUESSED_WINDOW / max(1e-9, self.latency_s))

@@ -32,7 +32,7 @@ from transload.values import define
 _LOOK_S = 0.05
 _PAUSE_S = 1.0  # a reader that finds no room for so long is not needed
 _LATE_S = 2.0  # a first byte that takes longer may never come
-_AGE_S = 0.5  # a shorter time is not enough to call a connection slow
+_AGE_S, _AGE_ROUND_TRIPS = 0.5, 8  # a shorter time is not enough to call a connection slow, as TCP starts slowly
 _TAKEN_OVER = 3  # times that one segment is taken from a slow connection
 _HALVED_S, _HALVED_ROUND_TRIPS = 0.5, 3
 _LEAST_ROUND_TRIPS = 1  # a segment that takes less is not worth a request
@@ -258,7 +258,7 @@ class Together:
         if reader.first_s is None:
             return now_s - reader.asked_s > max(_LATE_S, 4 * latency_s)
         age_s, others = now_s - reader.first_s, self._known.rate
-        if age_s < max(_AGE_S, latency_s) or others is None:
+        if age_s < max(_AGE_S, latency_s, _AGE_ROUND_TRIPS * self._known.round_trip_s) or others is None:
             return False
         rate, rest = (head.at - reader.from_byte) / age_s, head.end - head.at
         return rest / max(rate, 1.0) > 2 * (latency_s + rest / others) + _AGE_S

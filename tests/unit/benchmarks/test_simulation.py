@@ -7,7 +7,8 @@ from functools import partial
 import pytest
 
 from benchmarks.simulation.copying import copied
-from benchmarks.simulation.topologies import MB, End, Topology, alike, grid, optimum_s, quick
+from benchmarks.simulation.optimum import optimum_s
+from benchmarks.simulation.topologies import MB, End, Topology, alike, grid, quick
 from benchmarks.simulation.virtual import Stuck, Virtual
 from benchmarks.simulation.wires import Flow, Link, Payload, size_of
 from benchmarks.simulation.world import simulated
@@ -94,6 +95,32 @@ def test_readers_of_parts_that_find_no_slot_are_not_replaced_at_once() -> None:
     """The slots were fewer than the connections that the level allowed: thousands of threads began and ended."""
     (topology,) = (each for each in grid() if each.kind == "few connections" and each.name == "8 at the source, 50 ms")
     assert copied(topology).threads < 200
+
+
+def test_a_connection_that_starts_slowly_is_not_given_up_as_slow() -> None:
+    """Others took over after half a second, started as slowly, and were given up as well: 7 s instead of 4.6."""
+    name = "200 ms at the source, 25 MB/s, 60 MB"
+    (topology,) = (each for each in grid() if each.kind == "slow start" and each.name == name)
+    assert copied(topology).is_good
+
+
+@pytest.mark.parametrize("topology", [each for each in grid() if each.kind == "bytes of a run"], ids=lambda it: it.name)
+def test_with_a_budget_of_bytes_no_more_runs_are_needed_than_the_bytes_ask_for(topology: Topology) -> None:
+    assert copied(topology).runs == topology.runs
+
+
+def test_slow_start_doubles_what_a_connection_carries_in_each_round_trip() -> None:
+    with simulated() as virtual:
+        came: list[int] = []
+
+        def deliver(payload: Payload) -> None:
+            came.append(size_of(payload))
+            flow.take(came[-1])
+
+        flow = Flow(virtual, (), 0.5, deliver, slow_start=True)
+        flow.push(100 * MB)
+        virtual.sleep_s(3.9)
+        assert came == [14_600, 29_200, 58_400, 116_800]
 
 
 def test_a_simulation_comes_out_the_same_each_time() -> None:
