@@ -277,6 +277,12 @@ PLAN_BYTES = 128 << 20
 PLAN_VALUES = 4_000_000
 """Values in it. 10,000 images of ten blobs, none of them at the target, are 56 MiB and 2 million values."""
 
+PLAN_ITEM_BYTES = 16 << 20
+"""One image, step or manifest in it: a manifest of 4 MiB takes at most three times as much as ASCII in a text."""
+
+PLAN_PIECE_VALUES = 600_000
+"""Values in what is parsed at once: 256 KiB of items, or a longer one. A manifest has at most 400,000."""
+
 OTHER_PLAN_BYTES = 20 << 20
 """A plan file that is not written in lines as `transload plan` writes it: it is read as a whole."""
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from transload.expressions import late
+from transload.limits import PLAN_ITEM_BYTES, PLAN_PIECE_VALUES
 from transload.linedjson import ITEM_ENDS, LIST_ENDS
 from transload.strictjson import NotJson, check_counts, read_json, values_in
 
@@ -83,12 +84,15 @@ class Parts:
         more = _AT_A_TIME
         while True:
             self._fill(more)
-            end = self._buffer.find(LIST_ENDS)
-            cut = end if end >= 0 else self._buffer.rfind(ITEM_ENDS)
+            end = self._buffer.find(LIST_ENDS, 0, more)
+            cut = end if end >= 0 else self._buffer.rfind(ITEM_ENDS, 0, more)
+            if more > _AT_A_TIME:  # the item is long; others behind it wait, so that not all are parsed together
+                cut = self._buffer.find(ITEM_ENDS, 0, end if end >= 0 else more)
+                cut, end = (end, end) if cut < 0 else (cut, -1)
             if cut < 0:
-                if len(self._buffer) < more:  # the file is over
+                if len(self._buffer) < more or more >= PLAN_ITEM_BYTES:  # the file is over, or it is no item of a plan
                     raise self._other()
-                more *= 2  # so that a long item is not looked through again and again
+                more = min(more * 2, PLAN_ITEM_BYTES)  # so that a long item is not looked through again and again
                 continue
             items = self._taken(cut + len("\n  }"), before=b"[", after=b"]")
             yield from items
@@ -101,8 +105,11 @@ class Parts:
         """The value in the next bytes."""
         raw = self._buffer[:length]
         self._drop(length)
-        self._found += values_in(raw)
+        found = values_in(raw)
+        self._found += found
         check_counts(self._size, self._found, self._limit, self._values)
+        if found > PLAN_PIECE_VALUES:
+            raise self._other()
         try:
             return read_json(before + raw + after, limit=self._limit, values=self._values)
         except NotJson as error:

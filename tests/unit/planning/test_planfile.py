@@ -3,6 +3,7 @@
 import copy
 import io
 import json
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -396,6 +397,42 @@ def test_a_plan_in_lines_has_its_bounds_too(plan: Plan, monkeypatch: pytest.Monk
     monkeypatch.setattr(planfile, "PLAN_BYTES", 100)
     with pytest.raises(LimitExceeded, match="it has [0-9]+ bytes, 100 are allowed"):
         planfile.dump_plan(plan)
+
+
+LONG_ITEMS = {
+    "a text": (b'"' + b"\\ud800" * 4_000_000 + b'"',) * 2,
+    "many values": (b"[" + b'{"a":1},' * 650_000 + b"1]",) * 2,
+    "no end": (b" " * (21 << 20), b""),
+}
+
+
+@pytest.mark.parametrize("long", LONG_ITEMS)
+def test_a_long_item_that_no_plan_has_takes_little_memory(long: str) -> None:
+    """20 MiB of such a text took 110 MiB and more; a file may have six times as much."""
+    first, second = LONG_ITEMS[long]
+    items = b'{\n "format": 1,\n "images": [\n  {\n   "notes": ' + first + b"\n  },\n  {" + second
+    raw = items + b" " * (21 << 20) + b'\n  }\n ],\n "manifests": []\n}\n'
+    tracemalloc.start()
+    try:
+        with pytest.raises(DocumentInvalid, match="from byte [0-9]+ on it is not written as plans are"):
+            planfile.load_plan(raw)
+        assert tracemalloc.get_traced_memory()[1] < 50 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_long_item_of_a_plan_is_read_and_those_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene()
+    text = "\u00e9\u6f22" * 100_000
+    made = [image(name, annotations={"long": text if name in "bc" else ""}) for name in "abcd"]
+    for number, built in enumerate(made):
+        scene.publish(built, f"many:{number}")
+    raw = planfile.dump_plan(scene.plan(*(f"many:{number}" for number in range(4))))
+    whole = planfile.load_plan(dumped(json.loads(raw)))
+    monkeypatch.setattr(planfile, "OTHER_PLAN_BYTES", 0)
+    for size in (1, 100, 4000, 256 << 10):
+        monkeypatch.setattr(planlines, "_AT_A_TIME", size)
+        assert planfile.load_plan(raw) == whole
 
 
 @given(st.data(), st.booleans())
