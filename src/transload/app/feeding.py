@@ -112,7 +112,7 @@ def fed_by(site: Site, selection: Selection, source: Source) -> Selection:
         name = evolve(theirs.target, digest=theirs.target.digest or found)
         items.append(evolve(ours, source_store=source.locator, source=name, optional=False))
     fed: Any = FedSource(source, lacking)
-    return evolve(selection, items=tuple(items), sources={source.locator: fed})
+    return evolve(selection, items=tuple(items), sources={source.locator: fed}, published=selection.items)
 
 
 def published_of(site: Site) -> Callable[[str, Name], Published]:

@@ -215,9 +215,10 @@ def prepare_selected(
 def _values_at_end(selection: Selection, plan: Plan, job: Job) -> Callable[[Outcome], tuple[Path, ...]] | None:
     if job.values_folder is None:
         return None
-    from transload.app.charts.relocating import finish_with_values  # few runs have charts
+    from transload.app.charts.relocating import as_published, finish_with_values  # few runs have charts
 
-    return finish_with_values(selection.charts, plan.images, job.target, job.values_folder)
+    images = as_published(plan.images, selection.published)
+    return finish_with_values(selection.charts, images, job.target, job.values_folder)
 
 
 def additions_of(selection: Selection, plan: Plan, job: Job) -> tuple[Addition, ...]:

@@ -39,7 +39,7 @@ class Selection:
 
     `releases` are the releases of catalogs that items come from, `choices` the verdicts of rules for tags, `charts` the
     Helm charts; `notes` say what was left out, and what is open. `sets` are the names of the catalogs and image sets
-    that were named.
+    that were named. `published` are the items as their publishers have them, where another target gives them instead.
     """
 
     items: tuple[Item, ...]
@@ -49,6 +49,7 @@ class Selection:
     choices: tuple[Choice, ...] = ()
     charts: tuple[ChosenChart, ...] = ()
     sets: tuple[str, ...] = ()
+    published: tuple[Item, ...] = ()
 
 
 @frozen

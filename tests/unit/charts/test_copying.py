@@ -303,6 +303,17 @@ db:
     assert path.read_text() != "old"
 
 
+def test_values_for_a_target_that_another_one_feeds(repository: Wire, site: tuple[MemoryStore, str]) -> None:
+    host = site[1]
+    wanted = image_set(f"http://{repository.host}/charts/web")
+    one, two = f"{host}/one", f"{host}/two"
+    transload.mirror(wanted, to=[one, two], via={two: one}, values_folder="values")
+    own = host.replace(":", "-")
+    texts = [Path(f"values/{own}/{name}/web-1.2.3-values-relocated.yaml").read_text() for name in ("one", "two")]
+    assert texts[1] == texts[0].replace(f"{host}/one", f"{host}/two").replace('"one/', '"two/')
+    assert f"{host}/two/team/sidecar:2" in texts[1]
+
+
 def test_values_for_several_targets_and_charts(repository: Wire, site: tuple[MemoryStore, str], web: bytes) -> None:
     host = site[1]
     Path("web.tgz").write_bytes(web)

@@ -14,10 +14,11 @@ from transload.discovery.charts.relocating import Overlay, overlay_of, overlay_t
 from transload.errors import UsageError
 from transload.files import local_errors, replace_file
 from transload.oci import Name, Reference
+from transload.planning import Item
 from transload.planning.plan import PlannedImage
 from transload.ports import Source
 from transload.transfer import Outcome
-from transload.values import frozen
+from transload.values import evolve, frozen
 
 Finish = Callable[[Outcome], tuple[Path, ...]]
 _Place = Callable[[Reference], PlannedImage | None]
@@ -47,6 +48,17 @@ def finish_with_values(
             copied.append(_Copied(content=chart.content, reading=chart.content.reading(), target=planned.target))
     _check(copied, target)
     return partial(_finish, copied, lambda source: places.get((source.registry, str(source.name))), target, folder)
+
+
+def as_published(images: Sequence[PlannedImage], published: Sequence[Item]) -> tuple[PlannedImage, ...]:
+    """The images with the names that they have at their publishers, if another target gives them to this one."""
+    items = {item.target: item for item in published}
+
+    def named(image: PlannedImage) -> PlannedImage:
+        item = items.get(image.target)
+        return image if item is None else evolve(image, source_store=item.source_store, source=item.source)
+
+    return tuple(map(named, images))
 
 
 def finish_with_carried_values(
