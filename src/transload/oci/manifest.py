@@ -199,3 +199,16 @@ def _guess(document: dict[str, Any]) -> str:
     if "layers" in document:
         return mediatype.OCI_MANIFEST
     raise ManifestInvalid("the content has no mediaType and looks like neither a manifest nor an index")
+
+
+_SUBJECT = (b"ubject", b"\\u")  # the key, whose s may be a long one (ſ), or letters of it that are written as numbers
+
+
+def may_have_subject(raw: bytes) -> bool:
+    """Whether any reader could find a subject in a manifest of these bytes: most have none, and need not be parsed.
+
+    >>> may_have_subject(b'{"Subject": {}}'), may_have_subject(b'{"layers": []}')
+    (True, False)
+    """
+    lowered = raw.lower()  # tools written in Go take `Subject` and `ſubject` for `subject`
+    return any(word in lowered for word in _SUBJECT)

@@ -11,6 +11,7 @@ from transload.expressions import late
 from transload.limits import INDEX_DEPTH, KNOWN_MANIFESTS, MANIFEST_BYTES, REFERRERS_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name
 from transload.oci.imagelayout import Entry
+from transload.oci.manifest import may_have_subject
 from transload.oci.mediatype import IMAGES
 from transload.values import frozen
 from transload.wording import in_words
@@ -174,14 +175,10 @@ class ListedReferrers:
 
 
 def _is_plain(raw: bytes, descriptor: Descriptor) -> bool:
-    """Whether these are the bytes of an image, and no reader finds a subject in them: most need not be parsed.
-
-    The letters of a key may be written as numbers, behind a backslash.
-    """
+    """Whether these are the bytes of an image that has no subject."""
     return (
         descriptor.media_type in IMAGES
-        and b"ubject" not in raw
-        and b"\\" not in raw
+        and not may_have_subject(raw)
         and len(raw) <= MANIFEST_BYTES
         and Digest.of(raw, descriptor.digest.algorithm) == descriptor.digest
     )

@@ -9,10 +9,9 @@ from transload.bundle.format.ledger import Ledger
 from transload.errors import LimitExceeded, TransloadError, as_result
 from transload.limits import REFERRERS_BYTES
 from transload.oci import Descriptor, Digest, Manifest, verified
+from transload.oci.manifest import may_have_subject
 from transload.values import evolve, frozen
 from transload.wording import in_words
-
-_MAY_SAY_SUBJECT = (b"subject", b"\\u")  # the key, or letters of it that are written as numbers
 
 
 @frozen
@@ -36,7 +35,7 @@ def referring(ledger: Ledger, read: Callable[[StoredBlob], bytes], name: str) ->
             continue
         try:
             raw = read(stored)
-            if not any(word in raw.lower() for word in _MAY_SAY_SUBJECT):
+            if not may_have_subject(raw):
                 verified((raw,), stored.digest, stored.size)
                 continue
             manifest = Manifest.parse(raw, stored.descriptor.media_type, stored.digest)
