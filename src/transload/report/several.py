@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from transload.report.hosttotals import HostTotals
 
 _FEW = 6  # targets whose results are all shown whole
+_SAME = "run the same command again; it asks each target what it has"
 _LABEL = 24  # letters of a target before a line; longer names lose their beginning
 
 
@@ -111,6 +112,9 @@ def results_lines(results: Results, width: int | None = None) -> list[Styled]:
             lines.append(Styled((*title.parts, *summary_lines(result, None, own)[0].parts)))
         else:
             lines += [Styled(), Styled.of((titled(name, giver), "strong")), *shown]
+    # What had no plan when the run was stopped has no command of its own; that of its feeder would leave it out.
+    if any(exit_code(result) == Interrupted.exit_code and not result.retry for result in results.results):
+        lines += [Styled(), *folded("to finish all: ", _SAME, width)]
     return lines
 
 

@@ -12,6 +12,7 @@ from tests.unit.report.replay import TROUBLES, Replay, StoppedClock, Wanted, pla
 from transload.planning.plan import Share
 from transload.report import several
 from transload.report.planned import Totals
+from transload.report.result import Result
 from transload.report.several import Results, labels, results_lines
 from transload.report.severalbars import SeveralBars
 from transload.report.tally import Tally, together
@@ -122,6 +123,30 @@ def test_the_target_that_lacks_something_comes_last_with_its_command() -> None:
     assert text.index(NAMES[1]) < text.index(NAMES[0])
     assert text[-2] == "  to try just these again:"
     assert text[-1].startswith("    transload mirror")
+
+
+def test_targets_that_had_no_plan_when_the_run_was_stopped_are_told_how_to_go_on() -> None:
+    """Only the target that feeds them had a command, and that one left them out."""
+    clock, plan = (
+        StoppedClock(),
+        planned([Wanted(name) for name in ("arc-monitor-grafana", "arc-sqlmi", "arc-postgres-17")]),
+    )
+    tally = Tally(plan, clock)
+    replay = Replay(plan, clock)
+    for event in replay:
+        tally(event)
+    done = result_of(tally, replay.outcome)
+    begun = evolve(done, interrupted=True, retry="transload mirror --to site-a")
+    waiting = evolve(done, interrupted=True, retry=None)
+    names = ("site-a", "site-b")
+
+    def last(*ended: Result) -> str:
+        results = Results(targets=names, results=ended, read_again=Share(), via=(None, "site-a"))
+        return str(results_lines(results, 80)[-1])
+
+    assert last(begun, waiting) == "to finish all: run the same command again; it asks each target what it has"
+    assert last(done, begun) == "    transload mirror --to site-a"
+    assert "again" not in last(done, done)
 
 
 def test_of_many_targets_those_that_are_complete_get_a_line_each() -> None:
