@@ -13,6 +13,7 @@ import time
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,11 @@ from attrs import evolve
 from tests.real.clusters import Cluster, Relay, memory_of, running_cluster
 from tests.real.servers import Registry, StartRegistry
 from tests.real.vendor import NEW, Ran, Shell, digest_at, held, publish, push
+from transload.app.network import Network
+from transload.distributed.coordinator import Ended
+from transload.distributed.running import errand_of
+from transload.errors import PrerequisiteMissing
+from transload.planning.planfile import load_plan
 from transload.testing.images import image
 from transload.testing.laboratory import Answer, Asked, Fault, Laboratory, Onward, drips, stalls
 
@@ -284,46 +290,79 @@ def test_a_worker_without_a_login_says_which_one_it_is(
 # --- what does not fit
 
 
-def test_versions_are_checked_before_the_first_task(
+def has_removed(cluster: Cluster, more_than: int) -> bool:
+    return cluster.log("scheduler").count("Remove worker") > more_than
+
+
+def test_workers_are_waited_for_and_their_versions_are_checked_before_the_first_task(
     shell: Shell, start_registry: StartRegistry, registry: Registry, tmp_path: Path
 ) -> None:
     source, built = start_registry(), image("versions", [30_000])
     push(source, built, "app", "1")
     plan = planned(shell, f"{source.host}/app:1", f"{registry.host}/versions")
+    unfit = {
+        "import sys; sys.modules['transload'] = None": "has no transload",
+        "import distributed as d; d.__version__ = '2024.8.0'": "has Dask 2024.8.0, and this is",
+        "import pkgutil; pkgutil.resolve_name = divmod": "does not say which Dask it has: ",
+    }
     with running_cluster(tmp_path) as cluster:
-        old = cluster.worker("old", prelude="import transload.version as v; v.__version__ = '0.0.9'")
-        ran = applied(shell, plan, "--dask", cluster.address)
-        assert ran.code == 9, ran.told
-        assert "has transload 0.0.9, and this is" in ran.told
-        old.kill()
-        cluster.worker("bare", prelude="import sys; sys.modules['transload'] = None")
-        until(lambda: "Remove worker" in cluster.log("scheduler"))
-        ran = applied(shell, plan, "--dask", cluster.address)
-        assert ran.code == 9, ran.told
-        assert "has no transload" in ran.told
-        assert "python3 -m pip install 'transload[distributed]==" in ran.told
+        ran = applied(shell, plan, "--dask", cluster.address, "--give-up-after", "2")
+        assert ran.code == 5, ran.told
+        assert "the scheduler has no worker yet: waiting for one, up to 2 seconds" in ran.err
+        assert "has had no worker for 2 seconds" in ran.err
+        for number, (prelude, told) in enumerate(unfit.items()):
+            worker = cluster.worker(f"unfit{number}", prelude=prelude)
+            ran = applied(shell, plan, "--dask", cluster.address)
+            assert ran.code == 9, ran.told
+            assert told in ran.told
+            assert (
+                f"hint: {'install it there: python3 -m pip install ' if 'no' in told.split() else 'install'}"
+                in ran.told
+            )
+            worker.kill()
+            until(partial(has_removed, cluster, number))
     assert held(registry, "versions") == set()
 
 
-def test_a_scheduler_needs_transload_too(shell: Shell, registry: Registry, vendor: Registry, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("prelude", "told"),
+    [
+        ("import sys; sys.modules['transload'] = None", " has no transload"),
+        (
+            "from distributed import Scheduler as s; was = s.identity; s.identity = lambda self: was(self)",
+            " has another version of Dask",
+        ),
+    ],
+)
+def test_a_scheduler_must_fit_too(
+    shell: Shell, registry: Registry, vendor: Registry, tmp_path: Path, prelude: str, told: str
+) -> None:
     plan = planned(shell, "arcdata", f"{registry.host}/bare", "--tag", NEW, "--source-registry", vendor.host)
-    with running_cluster(tmp_path, prelude="import sys; sys.modules['transload'] = None") as cluster:
-        cluster.worker("one")
+    with running_cluster(tmp_path, prelude=prelude) as cluster:
         ran = applied(shell, plan, "--dask", cluster.address)
     assert ran.code == 9, ran.told
-    assert "the scheduler tcp://127.0.0.1:" in ran.told
-    assert "has no transload" in ran.told
+    assert f"the scheduler {cluster.address}{told}" in ran.told
 
 
-def test_a_scheduler_without_workers_is_waited_for(
-    shell: Shell, registry: Registry, vendor: Registry, tmp_path: Path
+def test_a_failed_task_of_a_worker_that_came_a_moment_ago_and_does_not_fit_is_no_bug(
+    shell: Shell, start_registry: StartRegistry, registry: Registry, tmp_path: Path
 ) -> None:
-    plan = planned(shell, "arcdata", f"{registry.host}/idle", "--tag", NEW, "--source-registry", vendor.host)
-    with running_cluster(tmp_path) as cluster:
-        ran = applied(shell, plan, "--dask", cluster.address, "--give-up-after", "2")
-    assert ran.code == 5, ran.told
-    assert "the scheduler has no worker yet: waiting for one, up to 2 seconds" in ran.err
-    assert "has had no worker for 2 seconds" in ran.err
+    source = start_registry()
+    push(source, image("late", [30_000]), "app", "1")
+    plan = load_plan(planned(shell, f"{source.host}/app:1", f"{registry.host}/late").read_bytes())
+    with running_cluster(tmp_path) as running:
+        old = "import transload.version as v, transload.distributed.worker as w; v.__version__ = '0.0.9'"
+        running.worker("old", prelude=f"{old}; w.load_plan = None")
+        from distributed import Client  # without which running_cluster skips
+
+        from transload.distributed.cluster import DaskCluster
+
+        with Client(running.address, set_as_default=False) as client:  # type: ignore[no-untyped-call]  # it has no types
+            there = DaskCluster(client, errand_of(Network()), jobs=1)
+            with there.joined():
+                there.submit("late-1", plan)
+                with pytest.raises(PrerequisiteMissing, match=r"has transload 0\.0\.9, and this is"):
+                    until(lambda: any(isinstance(heard, Ended) for heard in there.news(1.0)))
 
 
 def test_a_scheduler_that_is_not_there(shell: Shell, registry: Registry, vendor: Registry) -> None:

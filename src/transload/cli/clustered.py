@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from transload.errors import PartMissing, Unreachable, UsageError
+from transload.errors import PartMissing, PrerequisiteMissing, Unreachable, UsageError
 from transload.extras import Extra
 from transload.oci.reference import shown
 from transload.values import evolve
@@ -86,8 +87,10 @@ def _connected(address: str) -> Iterator[Client]:
     """A client of the scheduler. Its certificates for `tls://` are those of Dask's own configuration."""
     try:
         from distributed import Client
+        from distributed.versions import VersionMismatchWarning
     except ImportError as error:
         raise _missing() from error
+    warnings.filterwarnings("ignore", category=VersionMismatchWarning)  # what matters of it is checked, for a sentence
     for name in list(logging.root.manager.loggerDict):
         if name.partition(".")[0] in {
             "distributed",
@@ -102,6 +105,11 @@ def _connected(address: str) -> Iterator[Client]:
             hint="check the address, and that the scheduler runs: dask scheduler",
         ) from error
     except (ValueError, TypeError) as error:
+        if isinstance(error, TypeError) and address.startswith("tcp://"):
+            raise PrerequisiteMissing(
+                f"the scheduler {shown(address)} has another version of Dask than this machine: {shown(str(error))}",
+                hint="install the same version everywhere: the scheduler, the workers and here",
+            ) from error
         raise UsageError(
             f"--dask {shown(address)}: Dask cannot use this address: {shown(str(error))}",
             hint="for tls://, Dask's settings name the certificates, such as DASK_DISTRIBUTED__COMM__TLS__CA_FILE",

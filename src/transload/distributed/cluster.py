@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from distributed import Client, KilledWorker
+from distributed import __version__ as dask_version  # type: ignore[attr-defined]  # not declared
 from distributed.client import ClosedClientError
 
 from transload.clock import SYSTEM_CLOCK, Clock
@@ -23,12 +24,18 @@ from transload.errors import DocumentInvalid, PrerequisiteMissing, Unreachable
 from transload.planning import Plan
 from transload.planning.planfile import dump_plan
 from transload.threads import Cancellation
+from transload.trust.doubt import plain, shown
 from transload.version import __version__
 
 _LOOK_S = 2.0
 """How often the scheduler is asked which workers there are."""
 _RESULT_S = 20.0
-_VERSION = "transload.version:__version__"
+_VERSIONS = {
+    "Dask": ("distributed:__version__", dask_version),
+    "transload": ("transload.version:__version__", __version__),
+}
+"""What must be the same everywhere: where it is found, and which it is here."""
+_ALIKE = "install the same version everywhere: the scheduler, the workers and here"
 _AGAIN = "run the same again: what is there already is not sent again"
 
 
@@ -81,20 +88,22 @@ class DaskCluster:
 
     def _check_scheduler(self) -> None:
         """The scheduler reads what tasks call, so it needs transload too."""
-        with self._asking():
-            try:
-                found: Any = self._client.run_on_scheduler(pkgutil.resolve_name, _VERSION)
-            except ImportError as error:
-                found = error
-        _check_version(f"the scheduler {self.address}", found)
+        for what, (where, _) in _VERSIONS.items():
+            with self._asking():
+                try:
+                    found: Any = self._client.run_on_scheduler(pkgutil.resolve_name, where)
+                except ImportError as error:
+                    found = error
+            _check_version(f"the scheduler {self.address}", what, found)
 
     def _check_workers(self, addresses: list[str]) -> None:
-        with self._asking():
-            found = self._client.run(pkgutil.resolve_name, _VERSION, workers=addresses, on_error="return")
-        for address, version in sorted(found.items()):
-            if not isinstance(version, OSError):  # it has gone meanwhile
-                _check_version(f"the worker {address}", version)
-                self._checked.add(address)
+        for what, (where, _) in _VERSIONS.items():
+            with self._asking():
+                found = self._client.run(pkgutil.resolve_name, where, workers=addresses, on_error="return")
+            there = {address: version for address, version in found.items() if not isinstance(version, OSError)}
+            for address, version in sorted(there.items()):  # the others have gone meanwhile
+                _check_version(f"the worker {address}", what, version)
+        self._checked.update(there)
 
     # --- the coordinator's side
 
@@ -121,7 +130,7 @@ class DaskCluster:
         future.add_done_callback(self._end)
 
     def news(self, timeout_s: float) -> list[Message | Ended]:
-        """See `coordinator.Cluster`."""
+        """See `coordinator.Cluster`. Raises `PrerequisiteMissing` if a task failed and a worker does not fit."""
         found: list[Message | Ended] = []
         with contextlib.suppress(queue.Empty):
             heard = self._news.get(timeout=timeout_s)
@@ -130,6 +139,9 @@ class DaskCluster:
                     raise heard
                 if isinstance(heard, Ended):
                     self._futures.pop(heard.task, None)
+                    if heard.error is not None:  # a bug, or a worker had it that came a moment ago
+                        self._looked_s = float("-inf")
+                        self.at_a_time()
                 found.append(heard)
                 heard = self._news.get_nowait()
         return found
@@ -192,17 +204,15 @@ class DaskCluster:
             raise
 
 
-def _check_version(who: str, found: object) -> None:
-    """Raises `PrerequisiteMissing` unless `found`, a version or what came instead, is this one."""
+def _check_version(who: str, what: str, found: object) -> None:
+    """Raises `PrerequisiteMissing` unless `found`, a version or what came instead, is the one here."""
+    _, here = _VERSIONS[what]
     if isinstance(found, ImportError):
         raise PrerequisiteMissing(
-            f"{who} has no transload",
+            f"{who} has no {what}",
             hint=f"install it there: python3 -m pip install 'transload[distributed]=={__version__}'",
         )
     if isinstance(found, BaseException):
-        raise found
-    if found != __version__:
-        raise PrerequisiteMissing(
-            f"{who} has transload {found}, and this is {__version__}",
-            hint="install the same version everywhere: the scheduler, the workers and here",
-        )
+        raise PrerequisiteMissing(f"{who} does not say which {what} it has: {shown(found)}", hint=_ALIKE)
+    if found != here:
+        raise PrerequisiteMissing(f"{who} has {what} {plain(found)}, and this is {here}", hint=_ALIKE)
