@@ -96,7 +96,7 @@ def ask_holdings(
             for key, (repository, descriptor) in pairs.items()
             if key not in told.held and (repository not in fresh or known(repository, descriptor.digest))
         ]
-        counting = Counting(working, "searching", len(asked))
+        counting = Counting(working, "searching", len(asked), possible=not asked)
         with at_side("target"):
             answers = _answers(target, asked, threads, cancellation, counting)
         found = {(holdings.scope(pair[0]), pair[1].digest) for pair, held in zip(asked, answers, strict=True) if held}

@@ -6,6 +6,7 @@ import pytest
 
 from tests.unit.planning.scene import OTHER_SOURCE, Scene, copied, item, mounted, stored
 from transload.errors import Interrupted, RepositoryUnknown, TargetConflict, Unreachable
+from transload.events import Progressed
 from transload.layout import LayoutStore
 from transload.oci import Name
 from transload.planning import ManifestStep, Request, make_plan
@@ -312,3 +313,13 @@ def test_planning_can_be_interrupted() -> None:
 def test_nothing_wanted_is_an_empty_plan() -> None:
     plan = Scene().plan()
     assert (plan.images, plan.steps, plan.copied) == ((), (), Share())
+
+
+def test_nothing_is_said_of_blobs_where_none_is_asked_for() -> None:
+    """A log said "0 of 0 blobs looked for at the target" of a pack, and of every target that is empty."""
+    scene = Scene()
+    scene.publish(image("a"), "a:1")
+    told: list[Progressed] = []
+    make_plan(Request((item("a:1"),)), scene.sources, scene.target, threads=4, working=told.append)
+    assert Progressed("surveying", 1, 1) in told
+    assert not [each for each in told if each.activity == "searching" and not each.total]
