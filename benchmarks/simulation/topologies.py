@@ -31,7 +31,7 @@ BOUNDS = {
     # A wait is guessed where the registry does not say how long, and a tenth is added where it does.
     "requests limited": 1.5,
     # Each refusal is a pause of half a second, and each look whether one more is taken by now may be refused.
-    "few at a time": 1.9,
+    "few at a time": 1.75,
     "few connections": 1.75,
     # A connection that breaks takes along what is on its way.
     "lossy line": 1.3,
