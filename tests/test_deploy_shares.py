@@ -168,7 +168,7 @@ def test_argo_runs_each_share_and_then_the_finish(tmp_path: Path) -> None:
     assert words[-1] == "--finish"
     again = re.search(r"in \[([0-9, ]+)\]", apply["retryStrategy"]["expression"])
     assert again
-    assert set(json.loads(f"[{again[1]}]")) == AGAIN | {130, 137}  # a node that is drained stops its pods, or kills them
+    assert set(json.loads(f"[{again[1]}]")) == AGAIN | {130, 137}  # a drained node stops or kills its pods
 
 
 def test_argo_starts_pods_that_meet_the_strictest_standard(tmp_path: Path) -> None:
