@@ -144,7 +144,8 @@ class _Outbox:
             self._notices.append(f"{text} (worker {self._address})")
 
     def fail_all(self, plan: Plan, error: TransloadError) -> None:
-        """Nothing of the part can be done."""
+        """Nothing of the part can be done on this worker; another one may see a folder that is not here."""
+        error = self._on_this_worker(error)
         for step in plan.steps:
             if step.id not in self._ended:
                 self.hear(StepFailed(step.id, error))
@@ -164,8 +165,11 @@ class _Outbox:
 
     def _placed(self, error: TransloadError) -> TransloadError:
         """With the worker, where the same may succeed on another machine."""
-        if isinstance(error, LocalError | AccessError | Unreachable):
-            where = f"this was on the worker {self._address}"
+        return self._on_this_worker(error) if isinstance(error, LocalError | AccessError | Unreachable) else error
+
+    def _on_this_worker(self, error: TransloadError) -> TransloadError:
+        where = f"this was on the worker {self._address}"
+        if where not in (error.hint or ""):  # one error may end many steps
             error.hint = f"{error.hint}; {where}" if error.hint else where
         return error
 

@@ -1,0 +1,25 @@
+"""What a worker tells of a part of which nothing can be done there."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.planning.scene import Scene
+from transload.errors import LocalError, NotFound, TransloadError
+from transload.events import StepFailed
+from transload.testing.images import image
+
+
+@pytest.mark.parametrize("kind", [NotFound, LocalError])
+def test_a_folder_that_a_worker_does_not_see_is_told_with_the_worker_once(kind: type[TransloadError]) -> None:
+    pytest.importorskip("distributed", reason="Dask is not installed: pip install 'transload[distributed]'")
+    from transload.distributed.worker import _Outbox
+
+    scene = Scene()
+    scene.publish(image("one", [5000, 6000]), "app:1")
+    plan = scene.plan("app:1")
+    outbox = _Outbox("task-1", "tcp://10.0.0.2:40000")
+    outbox.fail_all(plan, kind("/mnt/images is not an OCI layout"))
+    failed = [event for event in outbox.everything().events if isinstance(event, StepFailed)]
+    assert len(failed) == len(plan.steps) > 1
+    assert {event.error.hint for event in failed} == {"this was on the worker tcp://10.0.0.2:40000"}
