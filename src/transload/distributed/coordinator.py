@@ -39,6 +39,7 @@ _PARK_S = 30.0
 """How long a stopped run waits for its workers to park what moves."""
 
 _LOST = Unreachable("the worker was lost, and another one begins anew")
+_UNCOUNTED = "a worker was lost: the figures of requests and bytes leave out what it did last"
 
 
 @frozen
@@ -220,9 +221,12 @@ class Coordinator:
             if event.step < len(task.steps):
                 self._take_event(task.steps[event.step], event)
         for text in message.notices:
-            if text not in self._noticed:
-                self._noticed.add(text)
-                self._notice(text)
+            self._notice_once(text)
+
+    def _notice_once(self, text: str) -> None:
+        if text not in self._noticed:
+            self._noticed.add(text)
+            self._notice(text)
 
     def _take_event(self, step: Step, event: Told) -> None:
         if step.id in self._ended:
@@ -247,6 +251,7 @@ class Coordinator:
             self._tell(started(step, self._plan))
         elif again:
             self._attempts[step.id] += 1
+            self._notice_once(_UNCOUNTED)
             self._tell(StepRetried(step.id, _LOST, self._attempts[step.id], 0.0))
 
     def _done(self, step: Step, how: How, size: int, duration_s: float) -> None:

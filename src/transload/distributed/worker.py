@@ -231,7 +231,8 @@ class _Session:
         self.users = 0
         self.is_over = False
         self.notice: Callable[[str], None] = lambda _: None
-        self._folder = tempfile.TemporaryDirectory(prefix="transload-")
+        own = get_worker().local_directory  # Dask clears it away, also after a worker that was killed
+        self._folder = tempfile.TemporaryDirectory(prefix="transload-", dir=own)
         files = []
         for number, content in enumerate(errand.authorities):
             files.append(Path(self._folder.name, f"{number}.pem"))

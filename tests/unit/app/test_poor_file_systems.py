@@ -28,8 +28,10 @@ for name in ("link", "symlink", "mkfifo", "mknod", "setxattr", "posix_fallocate"
 for name in ("stat", "lstat", "fstat"):
     def rounded(*args, asked=getattr(os, name), **more):
         status = asked(*args, **more)
-        times = {7: int(status.st_atime) // 2 * 2, 8: int(status.st_mtime) // 2 * 2, 9: int(status.st_ctime) // 2 * 2}
-        return os.stat_result([times.get(place, value) for place, value in enumerate(status)])
+        seconds = {kind: int(getattr(status, f"st_{kind}time")) // 2 * 2 for kind in "amc"}
+        exact = {f"st_{kind}time_ns": second * 10**9 for kind, second in seconds.items()}
+        exact |= {f"st_{kind}time": float(second) for kind, second in seconds.items()}
+        return os.stat_result([*status[:7], *seconds.values()], exact)
     setattr(os, name, rounded)
 import transload
 how = {"origin": "oci:source", "volume_size": "1MiB"}

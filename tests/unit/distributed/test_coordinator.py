@@ -78,9 +78,9 @@ def carried(hall: Hall, plan: Plan, recorder: Recorder, **more: Any) -> Outcome:
         "cancellation": Cancellation(),
         "give_up_after_s": 10.0,
         "traffic": Traffic(),
+        "notice": lambda _: None,
     }
-    said: list[str] = []
-    coordinator = Coordinator(plan, hall, name="run", listen=recorder, notice=said.append, **means | more)
+    coordinator = Coordinator(plan, hall, name="run", listen=recorder, **means | more)
     outcome = coordinator.run()
     recorder.check(plan, outcome)
     return outcome
@@ -146,10 +146,12 @@ def test_a_task_that_told_nothing_of_a_step_is_given_out_again() -> None:
         return heard
 
     hall.news = losing  # type: ignore[method-assign]  # a worker whose result is lost with it
-    assert all_well(carried(hall, scene.plan("app:1"), recorder))
+    told_once: list[str] = []
+    assert all_well(carried(hall, scene.plan("app:1"), recorder, notice=told_once.append))
     assert {str(event.error) for event in recorder.of(StepRetried)} == {
         "the worker was lost, and another one begins anew"
     }
+    assert told_once == ["a worker was lost: the figures of requests and bytes leave out what it did last"]
     assert len([subject for on, subject in scene.source.subjects if on == "open"]) == 2
 
 
