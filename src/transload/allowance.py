@@ -107,8 +107,28 @@ def be_sparing() -> None:
     if space_left() is None:
         return
     threading.stack_size(_STACK_BYTES)
-    if sys.platform == "linux":
-        with contextlib.suppress(ImportError, OSError, AttributeError):  # a Python without ctypes; musl
-            from ctypes import CDLL
+    share_one_heap()
 
-            CDLL(None).mallopt(_M_ARENA_MAX, 1)
+
+def share_one_heap() -> None:
+    """Let all threads that begin from now on use one heap. For a program that may decide so: it concerns all of it.
+
+    glibc has a heap for each thread, and what is freed in the middle of one stays with the process: memory would grow
+    until every thread has once had the largest bodies, or its part of a million small values (mallopt(3)).
+    It does nothing where the C library cannot.
+    """
+    _call("mallopt", _M_ARENA_MAX, 1)
+
+
+def give_back() -> None:
+    """Give free memory back. It does nothing where the C library cannot. It takes milliseconds, so call it rarely."""
+    _call("malloc_trim", 0)
+
+
+def _call(function: str, *arguments: int) -> None:
+    if sys.platform != "linux":
+        return
+    with contextlib.suppress(ImportError, OSError, AttributeError):  # a Python without ctypes; musl
+        from ctypes import CDLL
+
+        getattr(CDLL(None), function)(*arguments)

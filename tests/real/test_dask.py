@@ -208,7 +208,7 @@ def test_workers_that_do_not_come_back_end_the_run(
 def test_ctrl_c_parks_what_moves_and_leaves_no_task(
     shell: Shell, start_registry: StartRegistry, registry: Registry, cluster: Cluster
 ) -> None:
-    source, built = start_registry(), image("stopped", [3 * MIB])
+    source, built = start_registry(), image("stopped", [8 * MIB])
     push(source, built, "app", "1")
     blob = built.manifest.layers[0]
     with Laboratory(source.host, [drips(about=blob.digest, rate=600_000)]) as lab:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from transload.allowance import share_one_heap
 from transload.app.goingback import older_notes
 from transload.app.halfway import half_blob_notes
 from transload.app.headstart import head_start
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 
 _NAMED = 3  # images named in one sentence
 _THREADS = 8
+_MANY = 1000  # images; with 10,000, heaps of their own take 50 MiB more
 
 
 @frozen(kw_only=True)
@@ -104,7 +106,9 @@ class Prepared:
 
 
 def request_of(job: Job, selection: Selection) -> Request:
-    """The request for the planner."""
+    """The request for the planner. With many images, the threads of this process share one heap from here on."""
+    if len(selection.items) >= _MANY:
+        share_one_heap()
     return Request(
         selection.items,
         platforms=job.platforms,

@@ -12,14 +12,13 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from typing import Any
 
-from transload.allowance import files_allowed
+from transload.allowance import files_allowed, give_back, share_one_heap
 from transload.errors import Busy, LocalError, TransloadError, UsageError
 from transload.files import local_errors, open_file
 from transload.ports import Source, Target
 from transload.server.about import About
 from transload.server.connections import Connections, places_for
 from transload.server.dispatch import Dispatch
-from transload.server.heap import give_back, share_one_heap
 from transload.server.pulls import Tell
 from transload.server.served import Served
 from transload.server.service import Service

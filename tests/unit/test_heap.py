@@ -1,4 +1,4 @@
-"""The memory of a process that only serves."""
+"""Where many threads share one heap, and free memory goes back to the system."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 THREADS = """
 import ctypes, threading
-from transload.server.heap import give_back, share_one_heap
+from transload.allowance import give_back, share_one_heap
 
 {share}
 turn = threading.Barrier(8)
