@@ -79,14 +79,14 @@ class Report:
 
         Either place stays as it is if nothing was measured for it.
         """
-        for level, begin, end, chosen in (
-            ("###", BEGIN, END, {name: part for name, part in self.parts.items() if name != GROWTH}),
-            ("####", GROWTH_BEGIN, GROWTH_END, {name: part for name, part in self.parts.items() if name == GROWTH}),
+        for begin, end, chosen in (
+            (BEGIN, END, {name: part for name, part in self.parts.items() if name != GROWTH}),
+            (GROWTH_BEGIN, GROWTH_END, {name: part for name, part in self.parts.items() if name == GROWTH}),
         ):
             text = page.read_text()
             if chosen and begin in text:
                 of = Report(self.folder, self.about, chosen)
-                told = of.markdown(plots.draw(of.samples, page.parent / "plots"), level).partition("\n\n")[2]
+                told = of.markdown(plots.draw(of.samples, page.parent / "plots"), "###").partition("\n\n")[2]
                 before, _, rest = text.partition(begin)
                 _replace(page, f"{before}{begin}\n\n{told}\n{end}{rest.partition(end)[2]}")
 
