@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from tests.docs.commandlines import parse, transload_commands, variables
+from tests.kubernetesschemas import validated
 from tests.podsecurity import violations
 from tests.test_deploy import AGAIN, DEPLOY, settings
 from tools.share import ENDINGS
@@ -45,18 +46,6 @@ def exit_codes(name: str) -> tuple[str, set[int]]:
     (rule,) = (rule for rule in rules if "onExitCodes" in rule)
     assert rule["onExitCodes"]["containerName"] == container_of(name)["name"]
     return rule["action"], set(rule["onExitCodes"]["values"])
-
-
-def validated(path: Path, version: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "kubernetes_validate", "--strict", "-k", version, str(path)],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "WARN" not in done.stdout
 
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])

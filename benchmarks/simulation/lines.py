@@ -80,7 +80,7 @@ class Line(socket.socket):
     def _real_close(self) -> None:
         self._ended = True
         self._leave()
-        super()._real_close()  # type: ignore[misc]
+        super()._real_close()  # type: ignore[misc]  # what `close` of a socket calls is not declared
 
     def _leave(self) -> None:
         if self._server is not None:

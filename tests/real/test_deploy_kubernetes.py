@@ -7,13 +7,13 @@ import gzip
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.kubernetesschemas import validated
 from tests.podsecurity import violations
 from tests.real.programs import program
 from tests.test_deploy import DEPLOY
@@ -129,17 +129,3 @@ def test_the_secret_is_what_kubectl_makes(tmp_path: Path) -> None:
     assert secret["type"] == example["type"]
     assert secret["metadata"]["name"] == example["metadata"]["name"]
     assert base64.b64decode(secret["data"][".dockerconfigjson"]).decode() == example["stringData"][".dockerconfigjson"]
-
-
-def validated(path: Path, version: str) -> int:
-    """How many objects of a file meet the schemas of a version; no field may be there that they do not know."""
-    done = subprocess.run(
-        [sys.executable, "-m", "kubernetes_validate", "--strict", "-k", version, str(path)],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "WARN" not in done.stdout
-    return done.stdout.count("INFO")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from transload.allowance import share_one_heap
+from transload.allowance import expect_images
 from transload.app.goingback import older_notes
 from transload.app.halfway import half_blob_notes
 from transload.app.headstart import head_start
@@ -18,22 +18,18 @@ from transload.app.selection import Selection, release_names, select
 from transload.app.whole import nameless_notes
 from transload.errors import (
     LocalError,
-    NotFound,
-    Refused,
     ReleaseUnknown,
     SelectionEmpty,
     TransloadError,
     UsageError,
-    at_side,
 )
 from transload.events import ActivityListener, Listener, Progressed
 from transload.oci import Digest, Name
-from transload.planning import Plan, Request, asked_so_far, expect_run, make_plan
+from transload.planning import Plan, Request, asked_so_far, make_plan
 from transload.planning.ageing import going_back, moving_in
-from transload.planning.plan import PlannedImage
 from transload.planning.planner import no_hint, no_places
 from transload.report.result import ReleaseResult
-from transload.threads import Cancellation, in_parallel
+from transload.threads import Cancellation
 from transload.transfer import Journal, Outcome, run
 from transload.transfer.limits import NO_LIMITS, Limits
 from transload.values import evolve, field, frozen
@@ -54,8 +50,6 @@ if TYPE_CHECKING:
     from transload.trust.policy import Verdict
 
 _NAMED = 3  # images named in one sentence
-_THREADS = 8
-_MANY = 1000  # images; with 10,000, heaps of their own take 50 MiB more
 
 
 @frozen(kw_only=True)
@@ -106,9 +100,8 @@ class Prepared:
 
 
 def request_of(job: Job, selection: Selection) -> Request:
-    """The request for the planner. With many images, the threads of this process share one heap from here on."""
-    if len(selection.items) >= _MANY:
-        share_one_heap()
+    """The request for the planner."""
+    expect_images(len(selection.items))
     return Request(
         selection.items,
         platforms=job.platforms,
@@ -298,47 +291,6 @@ def differences(
     for chosen in of_catalogs:
         notes += compare_with_source(chosen.catalog, chosen.release, chosen.source, chosen.origin.prefix, cancellation)
     return tuple(dict.fromkeys(notes))
-
-
-def prepare_saved(plan: Plan, stores: Stores) -> Prepared:
-    """Open the stores of a plan that was made earlier. Raises `UsageError` for a store that cannot be a target."""
-    if not plan.images:
-        raise SelectionEmpty("the plan has no image, so there is nothing to do", hint="make it again: transload plan")
-    location = Location.parse(plan.target)
-    origins = {locator: Location.parse(locator) for locator in plan.sources}
-    stores.limit_source_login(frozenset(origin.host for origin in origins.values() if origin.host))
-    sources = {locator: stores.source(origin) for locator, origin in origins.items()}
-    target = stores.target(location)
-    plan = evolve(plan, images=tuple(in_parallel(lambda image: _as_it_is_now(image, target), plan.images, _THREADS)))
-    expect_run(plan, sources, target)
-    return Prepared(
-        plan=plan,
-        sources=sources,
-        target=target,
-        location=location,
-        notes=(*older_notes(going_back(moving_in(plan), sources, target)), *half_blob_notes(plan, target)),
-        journal=stores.journal(location),
-        made_earlier=True,
-    )
-
-
-def _as_it_is_now(image: PlannedImage, target: Target) -> PlannedImage:
-    """The image, failed if the plan has nothing to do for it but the target has lost or changed it since."""
-    if image.status != "unchanged" or image.digest is None or image.goals:
-        return image
-    name = Name(image.target.repository, image.target.tag) if image.target.tag else image.target.at(image.digest)
-    hint = "make the plan again: transload plan"
-    try:
-        with at_side("target"):
-            if target.resolve(name).digest == image.digest:
-                return image
-            error: TransloadError = Refused(
-                f"{name} has got other content since the plan was made", subject=str(name), hint=hint
-            )
-    except NotFound:
-        error = NotFound(f"{name} was there when the plan was made, and is not there now", subject=str(name), hint=hint)
-    error.side = "target"
-    return evolve(image, status="failed", error=error)
 
 
 def publishers_of(plan: Plan, stores: Stores) -> Opens | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from transload.app.location import Location
 from transload.app.mirror import Prepared
+from transload.app.saved import check_has_images, open_saved
 from transload.app.settings import Environment
 from transload.app.stores import Stores
-from transload.errors import SelectionEmpty, SharesMissing, UsageError, at_side
+from transload.errors import SharesMissing, UsageError, at_side
 from transload.events import Counting
-from transload.planning import BlobStep, Plan, expect_run
+from transload.gathers import exist_in
+from transload.planning import BlobStep, Plan
 from transload.planning.planner import THREADS
 from transload.planning.shares import Lacking, ShareNumber, finishing, lacking_by_share, share_of
 from transload.report.texts import count, size
@@ -59,25 +61,10 @@ def prepare_share(decided: Plan, which: ShareNumber, stores: Stores, finish: str
 
     Raises `SelectionEmpty` for a plan without images, and as opening stores does.
     """
-    if not decided.images:
-        raise SelectionEmpty("the plan has no image, so there is nothing to do", hint="make it again: transload plan")
-    plan = share_of(decided, which)
-    location = Location.parse(plan.target)
-    origins = {locator: Location.parse(locator) for locator in plan.sources}
-    stores.limit_source_login(frozenset(origin.host for origin in origins.values() if origin.host))
-    sources = {locator: stores.source(origin) for locator, origin in origins.items()}
-    target = stores.target(location)
-    expect_run(plan, sources, target)
     others = "it is the only one" if which.of == 1 else f"when all {which.of} are done"
-    return Prepared(
-        plan=plan,
-        sources=sources,
-        target=target,
-        location=location,
-        notes=(f"share {which} brings blobs and points no tag; {others}: {finish}",),
-        journal=stores.journal(location),
-        made_earlier=True,
-    )
+    notes = (f"share {which} brings blobs and points no tag; {others}: {finish}",)
+    check_has_images(decided)
+    return evolve(open_saved(share_of(decided, which), stores), notes=notes)
 
 
 @frozen(kw_only=True)
@@ -128,12 +115,16 @@ def not_brought(plan: Plan, decided: Plan, of: int | None, stores: Stores, cance
     }
     steps = list(by_place.values())
     counting = Counting(stores.working, "searching", len(steps))
+    many = exist_in(target)
 
     def exists(step: BlobStep) -> bool:
         return target.exists(step.repository, step.descriptor)
 
     with at_side("target"):
-        held = in_parallel(counting.around(exists), steps, THREADS, cancellation)
+        if many is not None:
+            held = many([step.descriptor for step in steps])
+        else:
+            held = in_parallel(counting.around(exists), steps, THREADS, cancellation)
     missing = tuple(step for step, there in zip(steps, held, strict=True) if not there)
     return Undone(blobs=missing, shares=() if of is None else lacking_by_share(decided, missing, of))
 

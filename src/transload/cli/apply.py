@@ -13,11 +13,12 @@ import click
 
 from transload.app.answers import Answers
 from transload.app.location import Location
-from transload.app.mirror import Prepared, prepare_saved
+from transload.app.mirror import Prepared
 from transload.app.network import Network
 from transload.app.outcome import StartTime
 from transload.app.ownplans import check_named, is_own
 from transload.app.planplaces import opened_plan, plan_place
+from transload.app.saved import prepare_saved
 from transload.app.settings import Environment
 from transload.cli import options
 from transload.cli.command import Command, is_written
@@ -95,11 +96,13 @@ def apply(
     with open_session("apply", output, quiet, network, run) as session:
         decided, digest = _read(file, session)
         which = share_wanted(sharing, session, dask)
+        if which is not None:  # what images must pass, and what is recorded of them, belongs to the finish
+            trust, record, signing, gating = TrustFlags(), RecordFlags(), SigningFlags(), GateFlags()
         if dask is not None:
             from transload.cli.clustered import check_clustered  # few plans are carried out by a cluster
 
             check_clustered(dask, decided, logins, network, limits)
-        policy = None if which else policy_named(trust)
+        policy = policy_named(trust)
         named = _named(decided, to, origin)
         own = is_own(digest, session.environment.state)
         check = (lambda _: None) if own else partial(_check_logins, decided, named, session.environment)
@@ -109,13 +112,13 @@ def apply(
         words += connection_words(network, gathered)
         again = command_line(["apply", str(file), *words])
         words += limit_words(limits)
-        checks = [] if which else [*trust.words, *record.words, *signing.words, *gating.words]
+        checks = [*trust.words, *record.words, *signing.words, *gating.words]
         asked = command_line(["apply", str(file), *sharing.words(which), *words, *checks])
         began = StartTime.now(asked, session.output.run_id)
         session.begins(began.asked, began, Location.parse(decided.target))
-        signer = None if which else record_signer(record, signing, session, gating)
-        looks = None if which else gates_of(gating, session, limits, signer)
-        records = None if which else recording(record, signer)
+        signer = record_signer(record, signing, session, gating)
+        looks = gates_of(gating, session, limits, signer)
+        records = recording(record, signer)
         with session.stoppable(), session.stores(gathered) as stores, _workers(dask, session, network, jobs) as given:
             session.wait(limits)
             prepared = prepared_share(decided, which, stores, again) if which else prepare_saved(decided, stores)

@@ -91,11 +91,8 @@ def _connected(address: str) -> Iterator[Client]:
     except ImportError as error:
         raise _missing() from error
     warnings.filterwarnings("ignore", category=VersionMismatchWarning)  # what matters of it is checked, for a sentence
-    for name in list(logging.root.manager.loggerDict):
-        if name.partition(".")[0] in {
-            "distributed",
-            "tornado",
-        }:  # what they say on standard error, we say in a sentence
+    for name in list(logging.root.manager.loggerDict):  # what these say on standard error, we say in a sentence
+        if name.partition(".")[0] in {"distributed", "tornado"}:
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     try:
         client: Any = cast("Any", Client)(address, timeout=_CONNECT_S, set_as_default=False)  # it has no types

@@ -63,7 +63,8 @@ shares = as_value(  # no variables: what one machine does is no default
 def share_wanted(flags: ShareFlags, session: Session, dask: str | None) -> ShareNumber | None:
     """The share to do; None for all, or the finish. Raises `UsageError` for options that contradict each other.
 
-    What images must pass belongs to the finish, which points them: a default for it does not count here.
+    What images must pass belongs to the finish, which points them: on the command line of a share it is an error, and a
+    default for it does not count.
     """
     if flags.of is not None and not flags.finish:
         raise UsageError("--of without --finish has no effect", hint="write --share 3/8, or add --finish")

@@ -10,8 +10,8 @@ import pytest
 
 from tests.unit.registry.wire import Asked, Said, Wire, refused, serving
 from transload.app.location import Location
-from transload.app.mirror import prepare_saved
 from transload.app.network import Network
+from transload.app.saved import prepare_saved
 from transload.app.settings import Environment
 from transload.app.stores import Logins, Stores
 from transload.cli.main import main

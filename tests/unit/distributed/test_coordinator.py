@@ -204,7 +204,7 @@ def test_a_bug_of_a_worker_is_raised() -> None:
     scene = Scene()
     scene.publish(image("one", [5000]), "app:1")
     hall = Hall(scene, workers=1)
-    hall.news = lambda timeout_s: [Ended(hall.given[0][0], error=ZeroDivisionError("a bug"))]  # type: ignore[method-assign]  # a worker
+    hall.news = lambda timeout_s: [Ended(hall.given[0][0], error=ZeroDivisionError("a bug"))]  # type: ignore[method-assign]  # a worker's bug
     with pytest.raises(ZeroDivisionError):
         Coordinator(
             scene.plan("app:1"),
