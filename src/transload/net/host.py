@@ -144,8 +144,11 @@ class Host:
         if wanted_s is None and status == 429:
             wanted_s = renewed_s(headers, now_s)
         trouble = TooManyRequests if status == 429 else ServerTrouble
-        if is_extra and wanted_s is not None and wanted_s > self.patience.longest_pause_s(kind):
-            return
+        if wanted_s is not None and wanted_s > self.patience.longest_pause_s(kind):
+            if is_extra:
+                return
+            if self.patience.may_count_closed(kind):
+                wanted_s = None
         error = trouble(f"{doing}: {self.name} answers {status}", subject=self.name, retry_after_s=wanted_s)
         if wanted_s is None or not self.patience.refuse(kind, wanted_s, error):
             self.failed(kind, round_, error, doing, wanted_s, is_extra=is_extra)

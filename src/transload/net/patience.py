@@ -28,6 +28,7 @@ _PAUSE_S = 60.0
 """A pause between two attempts that is no longer than this counts as waiting for the host."""
 _FIRST_REPORT_S = 2.5
 _LIKELY = 0.75  # of the longest pause, which jitter shortens
+_JUST_NOW_S = 5.0
 
 
 def attempts_ahead(failures: int, left_s: float, cost_s: float) -> int:
@@ -57,6 +58,7 @@ class _Waiting:
     asking: int = 0
     trouble: TransloadError | None = None
     reported: bool = False
+    useful_s: float | None = None
 
     def idle_s(self, now_s: float) -> float:
         """For how long no request of this kind has waited for an answer."""
@@ -116,6 +118,7 @@ class Patience:
             since_s = min((waiting.since_s for waiting in well if waiting.reported), default=None)
             for waiting in well:
                 waiting.since_s, waiting.trouble, waiting.reported = now_s, None, waiting.reported and resting
+                waiting.useful_s = now_s
             in_trouble = any(waiting.reported and waiting.idle_s(now_s) <= _PAUSE_S for waiting in self._kinds.values())
             self._next_report_s = self._next_report_s if in_trouble else _FIRST_REPORT_S
         if since_s is not None and not in_trouble:
@@ -186,6 +189,16 @@ class Patience:
         """The longest wait before the next attempt that the budget allows."""
         with self._lock:
             return max(0.0, self._left_s(self._kinds[kind]) - self._margin_s)
+
+    def may_count_closed(self, kind: Kind) -> bool:
+        """Whether the host may refuse a body because it still counts connections that we closed a moment ago.
+
+        A server sees the end of a connection late. While it does, it refuses those above the number that it allows.
+        """
+        with self._lock:
+            useful_s = self._kinds[kind].useful_s
+            just_now = useful_s is not None and self._clock.monotonic_s() - useful_s < _JUST_NOW_S
+            return kind.lane == "read" and just_now
 
     def check(self, doing: str) -> None:
         """Raise `HostGivenUp` once the budget is spent."""

@@ -56,7 +56,12 @@ Script = Callable[[Request], Act]
 
 
 class SlowServer:
-    """Serves `blob` by a script; `asked` keeps the requests, `peak` the most bodies at a time, `sent` the bytes."""
+    """Serves `blob` by a script; `asked` keeps the requests, `peak` the most bodies at a time, `sent` the bytes.
+
+    `moving` bodies are counted until `noticed_s` after their end.
+    """
+
+    noticed_s = 0.0
 
     def __init__(self, blob: bytes, script: Script) -> None:
         self.blob = blob
@@ -79,6 +84,11 @@ class SlowServer:
     def host(self) -> str:
         """Its address."""
         return f"127.0.0.1:{self._server.server_address[1]}"
+
+    def forget_one(self) -> None:
+        """A body no longer moves."""
+        with self.lock:
+            self.moving -= 1
 
     def __enter__(self) -> SlowServer:
         self._thread.start()
@@ -121,8 +131,10 @@ class _Handler(BaseHTTPRequestHandler):
         except OSError:
             self.close_connection = True
         finally:
-            with slow.lock:
-                slow.moving -= 1
+            if slow.noticed_s and act.status is None:
+                threading.Timer(slow.noticed_s, slow.forget_one).start()
+            else:
+                slow.forget_one()
 
     do_HEAD = do_GET  # noqa: N815 - its name there; only refusals, which have no body
 

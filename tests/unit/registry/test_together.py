@@ -284,6 +284,26 @@ def test_a_registry_that_refuses_more_connections_for_long_is_not_given_up() -> 
         assert same(read(store, server))
 
 
+def test_a_registry_that_counts_closed_connections_for_a_while_is_not_given_up() -> None:
+    """Servers see late that a connection has ended. The one that goes on alone is refused until then."""
+    refusal = Act(status=429, headers={"Retry-After": "600"})
+    late: list[Request] = []
+
+    def script(request: Request) -> Act:
+        if server.moving < 2:
+            return Act()
+        late.append(request)
+        return refusal
+
+    with far_away(script, BLOB[: 8 << 20]) as (server, store):
+        server.noticed_s = 1.0
+        assert same(read(store, server), BLOB[: 8 << 20])
+        with store.open("a/b", server.descriptor) as chunks:
+            next(chunks)
+        assert same(read(store, server), BLOB[: 8 << 20])
+        assert late
+
+
 @pytest.mark.parametrize("after", [1, 2 << 20, 12 << 20])
 def test_whoever_leaves_in_the_middle_leaves_nothing_behind(after: int) -> None:
     with far_away(lambda _: Act()) as (server, store):
