@@ -39,6 +39,11 @@ def _resumes(target: Target) -> bool | None:
     return capabilities.resumes if capabilities is not None else None
 
 
+def goes_on(target: Target, *, noted: bool) -> bool:
+    """Whether a later run may go on with half a blob at a registry. `noted`: it will know where."""
+    return noted and _resumes(target) is not False
+
+
 def kept_half(underway: Share, location: Location, target: Target, *, noted: bool) -> str | None:
     """What becomes of the blobs that were under way when a run was stopped; None if there were none.
 

@@ -20,7 +20,7 @@ from transload.app.job import Job
 from transload.app.location import Location
 from transload.app.mirror import Prepared, carry_out, prepare_selected, publishers_of
 from transload.app.outcome import StartTime, not_begun, result_of
-from transload.app.room import check_room
+from transload.app.room import check_limit, check_room
 from transload.app.selection import Selection, select
 from transload.app.stores import Stores
 from transload.app.targettree import Feeds, address
@@ -296,6 +296,7 @@ class _Work:
             prepared = runs.finishing(_through(shared, place, prepared, stores))
         following.planned(number, prepared)
         check_room(prepared)
+        check_limit(prepared, runs.limits)
         tally = Tally(prepared.plan)
         with following.copying(number, tally) as progress:
             listen = together(tally, progress, shared.listening(place, prepared.plan))

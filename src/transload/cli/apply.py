@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from transload.app.answers import Answers
+from transload.app.job import BODIES
 from transload.app.location import Location
 from transload.app.mirror import Prepared
 from transload.app.network import Network
@@ -111,7 +112,7 @@ def apply(
         words += ["--dask", dask] if dask is not None else []
         words += connection_words(network, gathered)
         again = command_line(["apply", str(file), *words])
-        words += limit_words(limits)
+        words += limit_words(limits) + (["--jobs", str(jobs)] if jobs != BODIES else []) + run.words
         checks = [*trust.words, *record.words, *signing.words, *gating.words]
         asked = command_line(["apply", str(file), *sharing.words(which), *words, *checks])
         began = StartTime.now(asked, session.output.run_id)

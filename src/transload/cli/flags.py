@@ -89,6 +89,18 @@ class RunFlags:
     log_format: Literal["text", "json"] = "text"
 
     @property
+    def words(self) -> list[str]:
+        """The files of the run as the words of a command line.
+
+        The run's name is not said again, for another run has another one; nor is the command that is told, in which
+        there may be a secret: reports show these words.
+        """
+        words = [word for path in self.report for word in ("--report", str(path))]
+        words += ["--log-file", str(self.log_file)] if self.log_file is not None else []
+        words += ["--log-format", self.log_format] if words and self.log_format != RunFlags().log_format else []
+        return words + (["--metrics-file", str(self.metrics_file)] if self.metrics_file is not None else [])
+
+    @property
     def has_afterwards(self) -> bool:
         """Whether anything is done when the run is over."""
         return self.metrics_file is not None or self.notify_command is not None

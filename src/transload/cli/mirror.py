@@ -108,6 +108,7 @@ def mirror(
             *record.words,
             *signing.words,
             *trust.words,
+            *run.words,
         ]
         targets = (str(job.target), *wanted.also_to)
         if if_new:

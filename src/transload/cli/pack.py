@@ -148,7 +148,7 @@ def pack(
         )
         paths = {"--against": against, "--against-key": against_key}
         more = [*connection_words(network, gathered.logins), *limit_words(limits), *media.words, *gating.words]
-        more += [*record.words, *signing.words, *trust.words]
+        more += [*record.words, *signing.words, *trust.words, *run.words]
         own = _words(out, packing.division, volume_size, paths, also, with_tool)
         words = ["pack", *command_words(job, [*own, *more])]
         images = [word for image in job.images for word in ("--image", image)]

@@ -108,6 +108,7 @@ def push(
             *record.words,
             *signing.words,
             *trust.words,
+            *run.words,
         ]
         again = record.again(_again(words, job))
         began = StartTime.now(again(()), session.output.run_id)

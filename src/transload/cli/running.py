@@ -9,7 +9,7 @@ from transload.app.halfway import kept_half
 from transload.app.job import BODIES
 from transload.app.mirror import Prepared, carry_out
 from transload.app.outcome import StartTime, result_of
-from transload.app.room import check_room
+from transload.app.room import check_limit, check_room
 from transload.report.tally import Tally, together
 from transload.transfer.limits import NO_LIMITS, Limits
 
@@ -41,6 +41,7 @@ def carry(
         recording.check(prepared)
     session.output.totals(prepared.plan, prepared.notes, prepared.choices, prepared.additions, prepared.verdicts)
     check_room(prepared)
+    check_limit(prepared, limits)
     agree(prepared.plan)
     tally = Tally(prepared.plan)
     with session.output.progress(tally) as progress:
@@ -48,7 +49,7 @@ def carry(
             prepared, stores, together(tally, session.following(tally), progress), session.cancellation, bodies, limits
         )
     if outcome.interrupted or outcome.out_of_bytes:
-        noted = prepared.journal.is_kept
+        noted = prepared.journal.can_write()
         half = kept_half(outcome.underway, prepared.location, prepared.target, noted=noted)
         if half is not None:
             session.output.notice(half)

@@ -101,8 +101,9 @@ def _ends_none() -> bool:
     return False
 
 
-def _may_always(step: BlobStep, length: int) -> None:
+def _may_always(step: BlobStep, length: int) -> int:  # noqa: ARG001 - as the signature wants it
     """For callers that limit nothing."""
+    return length
 
 
 @frozen(kw_only=True)
@@ -113,7 +114,7 @@ class Placing:
     that in vain, so that many of them do not take hours.
 
     `moving` is called before an attempt, and may wait; `sent` when the last byte is on its way, before it has arrived.
-    `may_move` is called with the number of bytes that come next, and raises if they must not.
+    `may_move` is called with the number of bytes that come next; it says how many of them may, and raises if none may.
     `intend` is called with a step before its last byte goes out, and again before the blob is committed.
     `recheck` asks the target for each blob first, since a plan that was made earlier may be partly done by now.
     `publishers` reads foreign layers that the source lacks, from the URLs in their descriptors. A blob that makes no
@@ -130,7 +131,7 @@ class Placing:
     publishers: Opens | None = None
     give_up_after_s: float = 120.0
     intend: Callable[[BlobStep], None] = _note_nothing
-    may_move: Callable[[BlobStep, int], None] = _may_always
+    may_move: Callable[[BlobStep, int], int] = _may_always
     moving: Callable[[BlobStep], None] = _note_none
     sent: Callable[[BlobStep], None] = _note_none
     pace: Passed | None = None
@@ -247,8 +248,7 @@ class Placing:
         def watched(chunks: Iterable[Chunk], position: int, when_read: Callable[[], None]) -> Iterator[Chunk]:
             with at_side(origin.side):
                 handed = self.pace(chunks) if self.pace else chunks
-                for piece in paced(handed, self.clock, self.cancellation, ends):
-                    self.may_move(step, len(piece))
+                for piece in self._that_may(step, paced(handed, self.clock, self.cancellation, ends)):
                     if position + len(piece) >= blob.size:
                         self.intend(step)
                     yield piece
@@ -277,6 +277,15 @@ class Placing:
                 error.message = f"damaged content: {error.message}"
             error.hint = error.hint or _MENDED_BY[getattr(origin.store, "locator", "").partition(":")[0]]
             raise
+
+    def _that_may(self, step: BlobStep, pieces: Iterable[Chunk]) -> Iterator[Chunk]:
+        """The pieces, the last one only as far as it may move. Raises what `may_move` raises."""
+        for piece in pieces:
+            rest = memoryview(piece)
+            while rest:
+                length = self.may_move(step, len(rest))
+                yield rest[:length]
+                rest = rest[length:]
 
     def _told_by(self, ingest: Ingest, step: BlobStep) -> Callable[[], None]:
         """Let an ingest that sends bytes on tell when they are sent; for others, reading them to the end tells it."""

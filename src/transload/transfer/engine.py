@@ -84,8 +84,8 @@ def run(
     blobs come first, as they lie in bundles. `publishers` reads foreign layers that a source lacks. If a store is out
     of reach and no byte has moved for half of `give_up_after_s`, it is not asked again: the steps that still need it
     are not tried. Outside the hours of `limits` nothing is begun, and what moves is parked; when its bytes are spent,
-    the rest is left. `pace` passes on the bytes of every blob, and may take its time. What `head_start` has begun is
-    waited for.
+    the rest is left; the target is asked for each blob first, so that none moves twice where no journal knows of it.
+    `pace` passes on the bytes of every blob, and may take its time. What `head_start` has begun is waited for.
     """
     if bodies < 1:
         raise UsageError(f"bodies must be at least 1, not {bodies}")
@@ -114,7 +114,7 @@ def run(
         cancellation=cancellation,
         clock=clock,
         attempts=attempts,
-        recheck=recheck,
+        recheck=recheck or limits.max_bytes is not None,
         publishers=publishers,
         give_up_after_s=give_up_after_s,
         intend=engine.note,
@@ -383,9 +383,9 @@ class _Engine:
         with contextlib.suppress(LocalError):
             self.journal.note(step.repository, step.descriptor.digest)
 
-    def may_move(self, step: BlobStep, length: int) -> None:
-        """Raises `Paused` if the next `length` bytes of a blob must not move now."""
-        self._turns.check(step, length)
+    def may_move(self, step: BlobStep, length: int) -> int:
+        """How many of the next `length` bytes of a blob may move now. Raises `Paused` if none may."""
+        return self._turns.check(step, length)
 
     def _manifest(self, step: ManifestStep) -> How:
         naming = Naming(self._plan, self._target, step, is_part=step.id not in self._images.of)

@@ -80,6 +80,17 @@ class Journal:
         """Whether a later run will find what is noted."""
         return self._path is not None
 
+    def can_write(self) -> bool:
+        """Whether it is kept, and something can be noted now: tried at the file, which is made if there is none."""
+        if self._path is None:
+            return False
+        try:
+            with local_errors("writing", self._path):
+                _append_to(self._path, b"")
+        except LocalError:
+            return False
+        return True
+
     @property
     def has_uploads(self) -> bool:
         """Whether an earlier run left an upload unfinished."""

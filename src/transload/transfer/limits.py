@@ -99,19 +99,26 @@ class ByteBudget:
             self.spent = True
             return False
 
-    def move(self, step: int, length: int) -> None:
-        """Count `length` bytes that are about to move. Raises `Paused` if they are more than the budget has."""
+    def move(self, step: int, length: int) -> int:
+        """Count up to `length` bytes that are about to move, and return how many may. Raises `Paused` if none may."""
         if self._most is None:
-            return
+            return length
         with self._lock:
-            if self._moved + length > self._most:
+            length = min(length, self._most - self._moved)
+            if length <= 0:
                 self.spent = True
                 raise Paused("all bytes that this run may move are spent")
             self._moved += length
             if step in self._reserved:
                 self._reserved[step] = max(0, self._reserved[step] - length)
+            return length
 
-    def end(self, step: int) -> None:
-        """The blob is there, failed or stopped: what was set aside for it and not moved is free again."""
+    def end(self, step: int) -> bool:
+        """The blob is there, failed or stopped. Whether bytes that were set aside for it are free again.
+
+        Then what had to stay behind may fit after all: the target may have had the blob, so that nothing moved.
+        """
         with self._lock:
-            self._reserved.pop(step, None)
+            is_freed = self._reserved.pop(step, 0) > 0
+            self.spent = self.spent and not is_freed
+            return is_freed

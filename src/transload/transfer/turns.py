@@ -61,18 +61,19 @@ class Turns:
     def end(self, step: Step) -> None:
         """The step that was handed out ended, in whatever way."""
         self._under_way -= 1
-        self._budget.end(step.id)
+        if self._budget.end(step.id):
+            self._full = dict.fromkeys(self._full, False)
 
     @property
     def are_over(self) -> bool:
         """Whether nothing more will be handed out: the bytes are spent, and nothing is under way."""
         return self._budget.spent and not self._under_way
 
-    def check(self, step: BlobStep, length: int) -> None:
-        """Count bytes that are about to move. Raises `Paused` if they must not."""
+    def check(self, step: BlobStep, length: int) -> int:
+        """Count up to `length` bytes that are about to move, and return how many may. Raises `Paused` if none may."""
         if self._is_pause():
             raise Paused("outside the hours of this run")
-        self._budget.move(step.id, length)
+        return self._budget.move(step.id, length)
 
     def _is_pause(self) -> bool:
         """Whether it is outside the hours. Looks at the clock once in a second, and tells of a change."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from transload.app.mirror import Prepared, carry_out
 from transload.app.outcome import StartTime, result_of
 from transload.app.recording import Recording
-from transload.app.room import check_room
+from transload.app.room import check_limit, check_room
 from transload.errors import HostGivenUp, ImagesFailed, Interrupted, OutOfBytes, TransloadError
 from transload.report.result import Result
 from transload.report.tally import Tally, together
@@ -32,6 +32,7 @@ def carried_out(
     if recording is not None:
         recording.check(prepared)
     check_room(prepared)
+    check_limit(prepared, limits)
     tally = Tally(prepared.plan)
     outcome = carry_out(prepared, work.stores, together(tally, work.listen), work.cancellation, jobs, limits)
     result = result_of(prepared, work.stores, tally, outcome, began)

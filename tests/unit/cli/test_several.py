@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -147,6 +149,34 @@ def test_the_command_for_the_rest_names_its_target_only(run: Run) -> None:
     assert [line.count("--to") for line in again] == [1, 1]
     assert "--to oci:one" in again[0]
     assert "--to oci:two" in again[1]
+
+
+def test_the_command_for_the_rest_keeps_the_files_of_the_run(run: Run) -> None:
+    """Not what is told, since reports show the command, and there may be a secret in it."""
+    files = "--report run.html --report run.json --log-file run.log --log-format json --metrics-file run.prom"
+    bundled = run("pack --from SOURCE -o bundle")
+    assert bundled.code == 0
+    run("plan --from SOURCE --to oci:applied --out plan.json")
+    commands = {
+        "mirror": "mirror --from SOURCE --to oci:one",
+        "several": "mirror --from SOURCE --to oci:two --to oci:three",
+        "pack": "pack --from SOURCE -o rest",
+        "push": "push bundle --to oci:pushed",
+        "apply": "apply plan.json",
+    }
+    for name, command in commands.items():
+        told = f"--jobs 3 {files} --run-id {name} --notify-command true"
+        ran = run(f"{command} --max-bytes 1000 {told}")
+        assert ran.code == 10, (name, ran)
+        found = re.findall(r'"retry": "(.*?)"', Path("run.json").read_text())
+        assert len(found) == max(1, command.count("--to")), name
+        for again in found:
+            assert files in again, name
+            assert "--jobs 3" in again, name
+            assert "--max-bytes 1000" in again, name
+            assert "--run-id" not in again, name
+            assert "notify" not in again, name
+            assert main([*shlex.split(again)[1:], "--help"]) == 0
 
 
 def test_a_plan_for_each_and_what_is_read_once(run: Run) -> None:

@@ -189,6 +189,32 @@ def test_a_blob_that_is_larger_than_all_the_bytes_comes_in_parts() -> None:
     assert counted == total
 
 
+def test_less_than_a_piece_at_a_time_arrives_too() -> None:
+    scene, counted = Scene(), 0
+    scene.publish(image("x", (layer("x", 5000),)), "x:1")
+    total = scene.plan("x:1").copied.bytes
+    while scene.plan("x:1").images[0].status != "unchanged":
+        recorder = Recorder()
+        scene.run(scene.plan("x:1"), listen=recorder, limits=Limits(max_bytes=1000))
+        assert 0 < moved(recorder) <= 1000
+        counted += moved(recorder)
+    assert counted == total
+
+
+def test_without_a_journal_no_blob_moves_twice() -> None:
+    """The plan does not know what an earlier run brought, as without a state folder: the target is asked."""
+    scene, counted = Scene(), 0
+    scene.publish(image("x", tuple(layer(name, 600_000) for name in "abcd")), "x:1")
+    plan = scene.plan("x:1")
+    left = []
+    for _ in "abcd":
+        recorder = Recorder()
+        outcome = scene.run(plan, listen=recorder, limits=Limits(max_bytes=700_000), bodies=4)
+        counted += moved(recorder)
+        left.append(outcome.out_of_bytes)
+    assert (left, counted) == ([True, True, True, False], plan.copied.bytes)
+
+
 def test_enough_bytes_change_nothing() -> None:
     scene, recorder = Scene(), Recorder()
     plan = scene.plan(*release(scene))
