@@ -14,7 +14,7 @@ FLOORS: list[set[str]] = [
     {"allowance", "clock", "extras", "files", "linedjson", "login", "patterns", "strictjson", "wording"},
     {"documents", "locks", "oci", "programs", "tarheaders", "threads"},
     {"ports", "events", "gathers", "infiles"},
-    {"graph", "hashedingest", "memory", "net", "pages"},
+    {"graph", "hashedingest", "memory", "net", "pages", "passing"},
     {"registry", "layout", "bundle", "archive", "server", "catalog", "discovery", "charts", "engines", "trust"},
     {"configuration", "inventory", "planning", "pruning"},
     {"transfer"},

@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from transload.app.attaching import artifact, put_artifact
 from transload.app.signedrecord import encoded
@@ -22,9 +22,10 @@ from transload.errors import DocumentInvalid, TransloadError, as_result
 from transload.files import local_errors, read_file, replace_file
 from transload.limits import ENVELOPE_BYTES
 from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.passing import PassedOn
 from transload.planning.joining import with_referrers
 from transload.planning.plan import Plan, PlannedImage
-from transload.ports import Chunk, RequestCosts, Source, Target
+from transload.ports import Chunk, Source, Target
 from transload.report.gateattestation import (
     ARTIFACT_TYPE,
     BILL_ARTIFACT_TYPE,
@@ -201,25 +202,12 @@ def carrying(prepared: Prepared) -> Prepared:
     return evolve(prepared, plan=with_referrers(plan, made), sources=sources, attestations=())
 
 
-class WithFiles:
+class WithFiles(PassedOn):
     """A source that also has some blobs in files, or in memory."""
 
     def __init__(self, source: Source, files: Mapping[Digest, bytes | Path]) -> None:
-        self._source = source
+        super().__init__(source)
         self._files = files
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._source, name)
-
-    @property
-    def locator(self) -> str:
-        """The source's own."""
-        return self._source.locator
-
-    @property
-    def request_costs(self) -> RequestCosts | None:
-        """The source's own."""
-        return self._source.request_costs
 
     def exists(self, repository: str, descriptor: Descriptor) -> bool:
         """See `Reads`."""

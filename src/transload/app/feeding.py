@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from transload.app.location import Location
 from transload.app.mirror import Prepared
 from transload.app.selection import Selection
 from transload.errors import Interrupted, SiteLacks, TransloadError
 from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.passing import PassedOn
 from transload.planning import Item
 from transload.ports import Source
 from transload.transfer import Outcome
@@ -21,30 +22,25 @@ if TYPE_CHECKING:
     from transload.app.trusting import Published
 
 _HINT = "solve what failed at {site}, then run the same command again"
-
-
 _UNFINISHED = Interrupted("its copy was not finished")
 
 
-class FedSource:
+class FedSource(PassedOn):
     """A site as a source. Of images that it should have and lacks it says why, without asking it."""
 
     def __init__(self, site: Source, lacking: Mapping[Name, SiteLacks]) -> None:
-        self._site = site
+        super().__init__(site)
         self._lacking = lacking
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._site, name)
 
     def resolve(self, name: Name) -> Descriptor:
         """See `Resolves`. Raises `SiteLacks`."""
         self._check(name)
-        return self._site.resolve(name)
+        return super().resolve(name)
 
     def fetch(self, name: Name) -> Manifest:
         """See `Resolves`. Raises `SiteLacks`."""
         self._check(name)
-        return self._site.fetch(name)
+        return super().fetch(name)
 
     def _check(self, name: Name) -> None:
         if (why := self._lacking.get(name)) is not None:
@@ -111,8 +107,8 @@ def fed_by(site: Site, selection: Selection, source: Source) -> Selection:
             found = None
         name = evolve(theirs.target, digest=theirs.target.digest or found)
         items.append(evolve(ours, source_store=source.locator, source=name, optional=False))
-    fed: Any = FedSource(source, lacking)
-    return evolve(selection, items=tuple(items), sources={source.locator: fed}, published=selection.items)
+    fed = {source.locator: FedSource(source, lacking)}
+    return evolve(selection, items=tuple(items), sources=fed, published=selection.items)
 
 
 def published_of(site: Site) -> Callable[[str, Name], Published]:

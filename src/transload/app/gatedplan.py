@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from transload.app.gates import Gates
 from transload.app.gating import Gating
 from transload.app.mirror import Prepared
 from transload.app.stores import Stores
 from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.passing import PassedOn
 from transload.planning import ManifestStep, Plan, Request
 from transload.planning.request import Item
 from transload.ports import Source
@@ -34,18 +33,15 @@ def gated_plan(prepared: Prepared, gates: Gates, stores: Stores, cancellation: C
     return gating.passed(asked)
 
 
-class _AsPlanned:
+class _AsPlanned(PassedOn):
     """A source with the manifests of a plan: a narrowed index has a digest that its publisher does not know."""
 
     def __init__(self, source: Source, plan: Plan) -> None:
-        self._source = source
+        super().__init__(source)
         self._manifests = plan.manifests
         self._left_out = {
             step.digest: frozenset(step.left_out) for step in plan.steps if isinstance(step, ManifestStep)
         }
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._source, name)
 
     @property
     def sparse(self) -> _AsPlanned:

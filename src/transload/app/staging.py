@@ -15,14 +15,14 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 from transload.app.stagingplace import open_up, run_folder
 from transload.errors import LocalError, NotFound, TransloadError
 from transload.files import local_errors
 from transload.layout import LayoutStore
 from transload.oci import Descriptor, Digest, Manifest, Name, Verifier
-from transload.ports import Chunk, RequestCosts, Source
+from transload.passing import PassedOn
+from transload.ports import Chunk, Source
 
 
 class Staging:
@@ -100,27 +100,14 @@ def staging(state: Path | None) -> Iterator[Staging]:
         yield Staging(folder)
 
 
-class StagedSource:
+class StagedSource(PassedOn):
     """A source whose blobs are read from the staging folder, as far as they are there: nothing is fetched twice."""
 
     def __init__(self, source: Source, pool: LayoutStore) -> None:
-        self._source = source
+        super().__init__(source)
         self._pool = pool
 
     reads_many: None = None  # the pool may have them, and `open` looks there
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._source, name)
-
-    @property
-    def locator(self) -> str:
-        """The source's own."""
-        return self._source.locator
-
-    @property
-    def request_costs(self) -> RequestCosts | None:
-        """The source's own."""
-        return self._source.request_costs
 
     def open(
         self, repository: str, descriptor: Descriptor, offset: int = 0, length: int | None = None
@@ -132,19 +119,16 @@ class StagedSource:
         return self._source.open(repository, descriptor, offset, length)
 
 
-class BesideTarget:
+class BesideTarget(PassedOn):
     """A source with the target beside it, which has what a differential bundle leaves out.
 
     `repositories` are those of the target that may have it.
     """
 
     def __init__(self, source: Source, target: Source, repositories: Iterable[str]) -> None:
-        self._source = source
+        super().__init__(source)
         self._target = target
         self._repositories = tuple(dict.fromkeys(repositories))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._source, name)
 
     def fetch(self, name: Name) -> Manifest:
         """See `Resolves`."""

@@ -8,11 +8,11 @@ from contextlib import suppress
 
 from transload.app.location import Location
 from transload.errors import TransloadError, UsageError
+from transload.oci.reference import DEFAULT_REGISTRY, HUB_HOSTS
 
 Feeds = tuple[int | None, ...]
 """For each target, the number of the one that feeds it; None for the source."""
 
-_HUBS = ("docker.io", "index.docker.io", "registry-1.docker.io")
 _HINT = "name targets as --to does: --to site-a --to site-b --via site-b=site-a"
 
 
@@ -23,7 +23,7 @@ def address(location: Location) -> str:
     host = location.value.lower().removesuffix(":443")
     if host.partition(":")[0] == "localhost":
         host = host.replace("localhost", "127.0.0.1")
-    return f"{_HUBS[0] if host in _HUBS else host}/{location.prefix}"
+    return f"{DEFAULT_REGISTRY if host in HUB_HOSTS else host}/{location.prefix}"
 
 
 def pairs_of(texts: Iterable[str], targets: Sequence[Location]) -> tuple[tuple[str, str], ...]:

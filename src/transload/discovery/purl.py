@@ -14,11 +14,11 @@ from transload.discovery.judging import judged
 from transload.errors import TransloadError
 from transload.limits import PURL_LENGTH
 from transload.oci import Digest
-from transload.oci.reference import DEFAULT_REGISTRY, check_tag, shown
+from transload.oci.reference import DEFAULT_REGISTRY, HUB_HOSTS, check_tag, shown
 
 _PURL = re.compile(r"pkg:/*(oci|docker)/([^?#]*)(?:\?([^#]*))?(?:#.*)?", re.IGNORECASE | re.DOTALL)
 _SCHEME = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*://")
-_HUB = {"hub.docker.com", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}
+_HUB = HUB_HOSTS | {"hub.docker.com", "registry.hub.docker.com"}
 _SHOWN = 200
 
 

@@ -15,6 +15,8 @@ from transload.oci.digest import Digest
 from transload.values import evolve, field, frozen
 
 DEFAULT_REGISTRY = "docker.io"
+HUB_HOSTS = frozenset({DEFAULT_REGISTRY, f"index.{DEFAULT_REGISTRY}", f"registry-1.{DEFAULT_REGISTRY}"})
+"""All hosts under which people, logins and requests name the default registry, Docker Hub."""
 DEFAULT_TAG = "latest"
 
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"

@@ -3,72 +3,31 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, TypeVar, cast
 
 from transload.oci import Descriptor, Digest, Manifest, Name, verified
 from transload.oci.mediatype import DOCKER_CONFIG, OCI_CONFIG, is_signature
-from transload.ports import Chunk, Refers, RequestCosts, Source
-from transload.values import define, field
-
-Value = TypeVar("Value")
+from transload.passing import PassedOn
+from transload.planning.answers import Answers
+from transload.ports import Chunk, Refers, Source
 
 _CONFIGS = (OCI_CONFIG, DOCKER_CONFIG)
 _BLOB_BYTES, _BLOBS_BYTES = 64 << 10, 16 << 20  # of one config or signature that is kept, and of all
 
 
-@define(eq=False)
-class _Answer:
-    """What was answered, once it is `known`. An error is no answer: whoever waits asks for itself."""
-
-    lock: threading.Lock = field(factory=threading.Lock)
-    known: bool = False
-    value: Any = None
-
-
-class Answers:
-    """What was answered to each question. Who asks while another thread does waits for its answer. Safe for threads."""
-
-    def __init__(self) -> None:
-        self._answers: dict[tuple[object, ...], _Answer] = {}
-        self._lock = threading.Lock()
-
-    def once(self, question: tuple[object, ...], ask: Callable[[], Value]) -> Value:
-        """The answer that is known, or that of `ask`. Raises what `ask` raises, and then the next one asks again."""
-        with self._lock:
-            answer = self._answers.setdefault(question, _Answer())
-        with answer.lock:
-            if not answer.known:
-                answer.value, answer.known = ask(), True
-            return cast("Value", answer.value)
-
-
-class AskedOnce:
+class AskedOnce(PassedOn):
     """`source`, whose answers about names are kept: all plans see the same content. Safe for threads.
 
     Large blobs are not kept, see `transload.transfer.sharing`.
     """
 
     def __init__(self, source: Source) -> None:
-        self._source = source
+        super().__init__(source)
         self._once = Answers().once
         self._lock = threading.Lock()
         self._room = _BLOBS_BYTES
         self._kept: set[Digest] = set()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._source, name)
-
-    @property
-    def locator(self) -> str:
-        """The source's own."""
-        return self._source.locator
-
-    @property
-    def request_costs(self) -> RequestCosts | None:
-        """The source's own."""
-        return self._source.request_costs
 
     @property
     def refers(self) -> Refers | None:

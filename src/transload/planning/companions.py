@@ -28,7 +28,7 @@ from transload.graph import Node, grow, walk
 from transload.limits import COMPANION_TAGS, COMPANIONS
 from transload.oci import Digest, Manifest, Name
 from transload.oci.cosign import companion_tags, subject_of
-from transload.planning.askedonce import Answers, Value
+from transload.planning.answers import Answers, Value
 from transload.planning.request import Item, Referrers
 from transload.ports import Source
 from transload.values import frozen

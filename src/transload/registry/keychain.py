@@ -12,8 +12,9 @@ from pathlib import Path
 from transload.errors import CredentialsUnavailable
 from transload.limits import LOGINS_BYTES, LOGINS_VALUES
 from transload.login import Login
+from transload.oci.reference import DEFAULT_REGISTRY
 from transload.programs import run_program
-from transload.registry.loginfile import HUB, login_of, text_of
+from transload.registry.loginfile import login_of, text_of
 from transload.strictjson import read_json
 from transload.values import field, frozen
 
@@ -88,7 +89,7 @@ def _run(program: str, server: str, surroundings: Surroundings) -> subprocess.Co
 
 def _servers(host: str) -> tuple[str, ...]:
     """The names under which a helper may have stored a registry's login."""
-    return (_HUB_SERVER,) if host == HUB else (host, f"https://{host}")
+    return (_HUB_SERVER,) if host == DEFAULT_REGISTRY else (host, f"https://{host}")
 
 
 def _answered(output: bytes, name: str, host: str) -> Login | None:

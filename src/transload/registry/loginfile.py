@@ -19,11 +19,10 @@ from transload.errors import CredentialsUnavailable, LocalError
 from transload.files import read_file
 from transload.limits import LOGINS_BYTES, LOGINS_VALUES
 from transload.login import Login, Secret
+from transload.oci.reference import DEFAULT_REGISTRY, HUB_HOSTS
 from transload.strictjson import read_json
 from transload.values import field, frozen
 
-HUB = "docker.io"
-_HUB_ALIASES = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
 _SCHEME = re.compile(r"https?://", re.IGNORECASE)
 _TLS_PORT = ":443"
 _NOT_DOCKERS = "does not have the form that docker writes"
@@ -137,7 +136,7 @@ def key_of(key: str) -> str:
     if bare != key.strip():
         bare = bare.partition("/")[0]
     host, _, path = bare.strip("/").partition("/")
-    host = HUB if host.lower() in _HUB_ALIASES else host.lower()
+    host = DEFAULT_REGISTRY if host.lower() in HUB_HOSTS else host.lower()
     return host if path in {"", "v1", "v2"} else f"{host}/{path}"
 
 

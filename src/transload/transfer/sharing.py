@@ -12,17 +12,17 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
 
 from transload.allowance import files_allowed
 from transload.errors import Interrupted, LocalError
 from transload.events import Event, Listener, StepDone, StepFailed
 from transload.files import free_bytes
 from transload.limits import SPOOLED_BLOBS, SPOOLED_BYTES
-from transload.oci import Descriptor, Digest, Manifest, Name
+from transload.oci import Descriptor, Digest
+from transload.passing import PassedOn
 from transload.planning import Plan
 from transload.planning.plan import Share
-from transload.ports import Chunk, Refers, RequestCosts, Source
+from transload.ports import Chunk, Source
 from transload.transfer.blobs import Opens
 from transload.transfer.spooled import SpooledBlob
 from transload.values import define, field, frozen
@@ -309,49 +309,11 @@ class _SharedOpens:
         return self._shared.reading(self._target, self._opens, self._locator, repository, descriptor, offset)
 
 
-class _SharedSource(_SharedOpens):
+class _SharedSource(_SharedOpens, PassedOn):
     """A source whose blobs are read through a `SharedReading`; everything else is its own."""
 
     def __init__(self, shared: SharedReading, target: int, source: Source) -> None:
-        super().__init__(shared, target, source, source.locator)
-        self._source = source
+        _SharedOpens.__init__(self, shared, target, source, source.locator)
+        PassedOn.__init__(self, source)
 
     reads_many: None = None  # what is shared is read by `open`
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._source, name)
-
-    @property
-    def locator(self) -> str:
-        """The source's own."""
-        return self._source.locator
-
-    @property
-    def refers(self) -> Refers | None:
-        """The source's own."""
-        return self._source.refers
-
-    @property
-    def request_costs(self) -> RequestCosts | None:
-        """The source's own."""
-        return self._source.request_costs
-
-    def resolve(self, name: Name) -> Descriptor:
-        """See `Resolves`."""
-        return self._source.resolve(name)
-
-    def fetch(self, name: Name) -> Manifest:
-        """See `Resolves`."""
-        return self._source.fetch(name)
-
-    def tags(self, repository: str) -> Iterator[str]:
-        """See `Resolves`."""
-        return self._source.tags(repository)
-
-    def repositories(self) -> Iterator[str]:
-        """See `Resolves`."""
-        return self._source.repositories()
-
-    def exists(self, repository: str, descriptor: Descriptor) -> bool:
-        """See `Reads`."""
-        return self._source.exists(repository, descriptor)

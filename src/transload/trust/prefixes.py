@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from transload.documents.value import Value
-from transload.oci.reference import DEFAULT_REGISTRY, check_registry, check_repository, named_registry, shown
+from transload.oci.reference import DEFAULT_REGISTRY, HUB_HOSTS, check_registry, check_repository, named_registry, shown
 
-_HUB = ("", DEFAULT_REGISTRY, "index.docker.io", "registry-1.docker.io")  # none, and all names of one registry
 _OFFICIAL = "library"  # where Docker Hub keeps the images that have no other name before theirs
 _HTTPS = "443"
 
@@ -21,7 +20,7 @@ def plain(name: str) -> str:
     if colon and port.isdecimal():
         port = port.lstrip("0")
         registry = host if port == _HTTPS else f"{host}:{port}"
-    return f"{DEFAULT_REGISTRY if slash and registry in _HUB[1:] else registry}{slash}{repository}"
+    return f"{DEFAULT_REGISTRY if slash and registry in HUB_HOSTS else registry}{slash}{repository}"
 
 
 def read_prefix(value: Value) -> tuple[str, ...]:
@@ -46,7 +45,7 @@ def read_prefix(value: Value) -> tuple[str, ...]:
             check_registry(registry)
         if repository or not registry:
             check_repository(repository)
-    if registry not in _HUB:
+    if registry and registry not in HUB_HOSTS:
         return (plain(f"{registry}/{repository}" if repository else registry),)
     if not repository:
         return (DEFAULT_REGISTRY,)
