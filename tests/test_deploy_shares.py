@@ -22,7 +22,17 @@ from tools.share import ENDINGS
 from transload.app.planplaces import PlanAddress
 from transload.app.settings import Environment
 from transload.app.shares import share_number
-from transload.errors import SharesMissing
+from transload.errors import (
+    AccessDenied,
+    BlobUnknown,
+    CredentialsRejected,
+    DocumentInvalid,
+    LocalError,
+    OutOfBytes,
+    Refused,
+    SharesMissing,
+    UsageError,
+)
 
 KUBERNETES = DEPLOY / "kubernetes" / "shares"
 JOBS: dict[str, dict[str, Any]] = {
@@ -30,6 +40,7 @@ JOBS: dict[str, dict[str, Any]] = {
 }
 ARGO: dict[str, Any] = yaml.safe_load((DEPLOY / "argo" / "shares.yaml").read_text())["spec"]
 AIRFLOW = (DEPLOY / "airflow" / "transload_shares.py").read_text()
+GUIDE = DEPLOY.parent / "docs" / "guides" / "many-machines.md"
 OLDEST, NEWEST = "1.33", "1.37"
 """The first in which backoffLimitPerIndex is there for good; the last whose schemas the package has."""
 
@@ -40,12 +51,11 @@ def container_of(name: str) -> dict[str, Any]:
     return found
 
 
-def exit_codes(name: str) -> tuple[str, set[int]]:
-    """What is done with which exit codes."""
-    rules = JOBS[name]["podFailurePolicy"]["rules"]
-    (rule,) = (rule for rule in rules if "onExitCodes" in rule)
-    assert rule["onExitCodes"]["containerName"] == container_of(name)["name"]
-    return rule["action"], set(rule["onExitCodes"]["values"])
+def exit_codes(name: str) -> dict[str, set[int]]:
+    """What is done with which exit codes; with those of no rule, the pod is started again."""
+    rules = [rule for rule in JOBS[name]["podFailurePolicy"]["rules"] if "onExitCodes" in rule]
+    assert {rule["onExitCodes"]["containerName"] for rule in rules} == {container_of(name)["name"]}
+    return {rule["action"]: set(rule["onExitCodes"]["values"]) for rule in rules}
 
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
@@ -81,21 +91,34 @@ def test_each_pod_has_a_share_and_the_finish_knows_how_many() -> None:
 
 
 def test_a_share_is_tried_again_where_it_may_succeed() -> None:
-    action, codes = exit_codes("shares")
-    assert action == "FailIndex"  # the others go on
-    assert codes == set(ENDINGS) - {0, 130, SharesMissing.exit_code} - AGAIN
+    rules = exit_codes("shares")
+    assert set.union(*rules.values()) == set(ENDINGS) - {0, 130, SharesMissing.exit_code} - AGAIN
     assert JOBS["shares"]["backoffLimitPerIndex"] > 0
 
 
+def test_what_no_share_can_mend_ends_all_of_them_at_once() -> None:
+    rules = exit_codes("shares")
+    kinds = (UsageError, AccessDenied, CredentialsRejected, BlobUnknown, Refused, DocumentInvalid)
+    assert rules["FailJob"] == {kind.exit_code for kind in kinds} | {70}
+    assert rules["FailIndex"] == {LocalError.exit_code, OutOfBytes.exit_code}  # the others have machines of their own
+
+
 def test_the_finish_is_tried_again_until_the_shares_are_done() -> None:
-    action, codes = exit_codes("finish")
-    assert action == "FailJob"
-    assert codes == set(ENDINGS) - {0, 130, SharesMissing.exit_code} - AGAIN
+    assert exit_codes("finish") == {"FailJob": set(ENDINGS) - {0, 130, SharesMissing.exit_code} - AGAIN}
+
+
+def test_the_finish_ends_at_a_time_that_the_user_sets() -> None:
+    spec = JOBS["finish"]
+    waits_s = [min(10 * 2**number, 360) for number in range(spec["backoffLimit"])]  # as the Job controller waits
+    assert spec["activeDeadlineSeconds"] < sum(waits_s)  # else the number of tries would end it before
+    (line,) = (line for line in GUIDE.read_text().splitlines() if "activeDeadlineSeconds" in line)
+    assert spec["activeDeadlineSeconds"] == 7200
+    assert "two hours" in line
 
 
 @pytest.mark.parametrize("name", JOBS)
 def test_a_drained_node_is_no_failure(name: str) -> None:
-    (first, _) = JOBS[name]["podFailurePolicy"]["rules"]
+    (first, *_) = JOBS[name]["podFailurePolicy"]["rules"]
     assert first == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
     assert JOBS[name]["template"]["spec"]["restartPolicy"] == "Never"  # the policy demands it
 
