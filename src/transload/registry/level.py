@@ -176,7 +176,8 @@ class Level:
             else:
                 self._bodies -= 1
             self._note_reached()
-        self._tell()
+        if taken:
+            self._tell()
 
     @property
     def gives_way(self) -> bool:

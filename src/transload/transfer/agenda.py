@@ -68,6 +68,11 @@ class Agenda:
                 return self._next_of(min(queues, key=lambda queue: queue[0]))
         return None
 
+    def has_next(self, *, heavy: May = always, light: May = always) -> bool:
+        """Whether `take` would give a step."""
+        both = ((self._heavy, heavy), (self._light, light))
+        return bool(self._quick) or any(queue and may(source) for each, may in both for source, queue in each.items())
+
     def more(self, step: Step, most: int) -> list[Step]:
         """Up to `most` further ready steps of the same kind as `step`: manifests, or light bodies of its source."""
         found: list[Step] = []
@@ -82,11 +87,6 @@ class Agenda:
 
     def _next_of(self, bodies: list[int]) -> Step:
         return self._steps[self._ranked[heapq.heappop(bodies)]]
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether any step could be handed out."""
-        return bool(self._quick) or self.bodies_ready() > 0
 
     def bodies_ready(self, source: str | None = None) -> int:
         """How many bodies of a source, or of all, wait for nothing but their turn."""

@@ -10,24 +10,8 @@ import threading
 from collections.abc import Mapping
 
 from transload.clock import SYSTEM_CLOCK, Clock
-from transload.errors import (
-    Interrupted,
-    LocalError,
-    TransloadError,
-    UsageError,
-    as_result,
-    at_side,
-)
-from transload.events import (
-    Event,
-    How,
-    Listener,
-    RunFinished,
-    RunStarted,
-    StepDone,
-    StepFailed,
-    ignore,
-)
+from transload.errors import Interrupted, LocalError, TransloadError, UsageError, as_result, at_side
+from transload.events import Event, How, Listener, RunFinished, RunStarted, StepDone, StepFailed, ignore
 from transload.planning import BlobStep, ManifestStep, Plan, Step
 from transload.planning.companions import told_how_to_leave
 from transload.ports import Source, Target
@@ -195,6 +179,8 @@ class _Engine:
                 else:
                     for step, content in self._gathering.contents(steps):
                         self._try(step, content=content)
+                        if len(steps) > 1:
+                            self._call_hands()
                     self._has_read(steps[0])
         except BaseException as error:  # this thread's step will never be settled, so no thread may wait for it
             self._cancellation.cancel()
@@ -224,6 +210,11 @@ class _Engine:
         except TransloadError as error:
             self._settle_failed(step, as_result(error))
 
+    def _try_each(self, steps: list[Step]) -> None:
+        for step in steps:
+            self._try(step, together=False)
+            self._call_hands()
+
     def _next(self) -> list[Step] | None:
         """The next step, or several of a kind; none of them if what was gathered is to be stored now. None at the end.
 
@@ -231,7 +222,7 @@ class _Engine:
         """
         with self._changed:
             while not self._cancellation.cancelled and self._agenda.open:
-                light = not (self._reading and self._gathering.one_reads)
+                light = self._light_may_begin
                 step = self._turns.next(self._agenda, self._lanes, light=light)
                 if step is not None:
                     steps = self._with_more(step)
@@ -247,6 +238,10 @@ class _Engine:
                 self._changed.wait(_LOOK_S)  # with a limit, since a cancellation does not notify this condition
                 self._idle -= 1
             return [] if self._gathering.waiting else None
+
+    @property
+    def _light_may_begin(self) -> bool:
+        return not (self._reading and self._gathering.one_reads)
 
     def _with_more(self, step: Step) -> list[Step]:
         """The step, and more of its kind if they can be done together."""
@@ -276,8 +271,7 @@ class _Engine:
         try:
             self._gathering.store(group)
         except TransloadError:
-            for gathered in group:
-                self._try(gathered.step, together=False)
+            self._try_each([gathered.step for gathered in group])
             return
         for gathered in group:
             self.note(gathered.step)
@@ -291,17 +285,19 @@ class _Engine:
         try:
             self._gathering.name(steps, self._plan, self._images.of)
         except TransloadError:
-            for step in steps:
-                self._try(step, together=False)
+            self._try_each(steps)
             return
         took_s = self._clock.monotonic_s() - started_s
         self._settle_all([(step, how_of(step), 0, took_s) for step in steps])
 
     def _call_hands(self) -> None:
-        """There may be room for a further step: a waiting thread takes it, or a new one, and calls the next itself."""
+        """There may be room for a further step: a waiting thread takes it, or a new one, and calls the next itself.
+
+        Nobody is woken to find nothing: with dozens of threads, that takes more time than the steps themselves.
+        """
         with self._changed:
             self._lanes.tell_wanted(self._agenda)
-            if not self._agenda.is_ready:
+            if not self._turns.may_begin(self._agenda, self._lanes, light=self._light_may_begin):
                 return
             self._changed.notify()
             if self._idle or self._group is None or self._threads >= self._lanes.threads:
@@ -316,9 +312,12 @@ class _Engine:
     def moving(self, step: BlobStep) -> None:
         """The step's blob is about to move; one that has moved before, and gave up its lane, waits for another."""
         with self._changed:
+            if self._lanes.regain(step):
+                return
             while not self._lanes.regain(step):
                 self._lane_free.wait(_LOOK_S)
                 self._cancellation.check()
+            self._call_hands()  # bodies that have not begun waited for this one
 
     def sent(self, step: BlobStep) -> None:
         """The last byte of the step's blob is on its way, so the next blob may begin to move."""
@@ -355,9 +354,10 @@ class _Engine:
             self._images.reach(settled, error, tried=tried)
 
     def _look_again(self) -> None:
-        """Something ended. One waiting thread looks what is ready, for each would find the same; at the end, all do."""
+        """Something ended. This thread looks for a next step, and calls others if there is more; at the end all do."""
         self._lane_free.notify_all()
-        self._changed.notify(1 if self._agenda.open and not self._turns.are_over else self._threads)
+        if not self._agenda.open or self._turns.are_over:
+            self._changed.notify_all()
 
     def _end(self, step: Step) -> None:
         self._lanes.end(step)

@@ -130,7 +130,7 @@ class BodyLanes:
 
     def tell_wanted(self, agenda: Agenda) -> None:
         """Tell the stores how many bodies move, or could."""
-        light = Counter(self._light.values())
+        light = Counter(self._light.values()) if self._claims else {}
         for source, claim in self._claims.items():
             heavy = self._moving_from[source] + agenda.heavy_ready(source)
             claim.want(self._moving_from[source] + light[source] + agenda.bodies_ready(source), heavy)

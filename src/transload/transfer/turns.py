@@ -7,7 +7,7 @@ import threading
 from transload.clock import Clock
 from transload.events import Listener, RunPaused, RunResumed
 from transload.planning import BlobStep, Step
-from transload.transfer.agenda import Agenda, is_body, is_heavy, never
+from transload.transfer.agenda import Agenda, May, is_body, is_heavy, never
 from transload.transfer.lanes import BodyLanes
 from transload.transfer.limits import ByteBudget, Limits, Paused
 
@@ -46,11 +46,18 @@ class Turns:
         return taken
 
     def _take(self, agenda: Agenda, lanes: BodyLanes, light: bool) -> Step | None:
+        return agenda.take(heavy=self._heavy(lanes), light=self._light(lanes, light))
+
+    def may_begin(self, agenda: Agenda, lanes: BodyLanes, *, light: bool = True) -> bool:
+        """Whether `next` would find a step, as far as hours and bytes permit."""
+        return agenda.has_next(heavy=self._heavy(lanes), light=self._light(lanes, light))
+
+    def _heavy(self, lanes: BodyLanes) -> May:
         """When a large body does not fit, small ones may: they complete images whose large ones are there."""
-        return agenda.take(
-            heavy=never if self._full["heavy"] or self._full["light"] else lanes.heavy_may_begin,
-            light=never if self._full["light"] or not light else lanes.light_may_begin,
-        )
+        return never if self._full["heavy"] or self._full["light"] else lanes.heavy_may_begin
+
+    def _light(self, lanes: BodyLanes, may: bool) -> May:
+        return never if self._full["light"] or not may else lanes.light_may_begin
 
     def _begins(self, step: Step) -> bool:
         if not isinstance(step, BlobStep) or not is_body(step) or self._budget.begin(step.id, step.descriptor.size):

@@ -221,8 +221,11 @@ def test_a_run_is_told_when_there_is_room() -> None:
     level = Level(SimulatedClock(), 14)
     with level.claim(4, lambda: told.append("room")):
         level.enter()
+        assert level.take()
+        level.leave(taken=True)
+        assert told == ["room"]
         level.leave()
-    assert told == ["room"]
+    assert told == ["room"], "a run knows by itself when its own bodies end"
 
 
 def test_the_other_side_of_a_copy_only_asks_for_fewer() -> None:

@@ -128,6 +128,8 @@ def test_bodies_of_a_source_that_is_full_leave_others_in_front() -> None:
     heavy = [blob(0, LIGHT_BYTES + 3), blob(1, LIGHT_BYTES + 2, source="b")]
     agenda = Agenda([*heavy, blob(2, 5), blob(3, 4, source="b")])
     assert (agenda.bodies_ready(), agenda.bodies_ready("b"), agenda.bodies_ready("c")) == (4, 2, 0)
+    assert agenda.has_next(heavy="b".__eq__, light=never)
     taken = [agenda.take(heavy="b".__eq__, light="b".__eq__) for _ in range(3)]
     assert [step and step.id for step in taken] == [1, 3, None]
-    assert agenda.is_ready
+    assert not agenda.has_next(heavy="b".__eq__, light="b".__eq__)
+    assert agenda.has_next(heavy=never)
