@@ -70,25 +70,34 @@ def grow(
     `INDEX_DEPTH`, for more than `IMAGE_MANIFESTS` manifests or `IMAGE_MANIFESTS_BYTES` of them in all, and whatever
     `fetch` raises.
     """
-    known: dict[Digest, Node] = {}
     allowance = Allowance("an image", IMAGE_MANIFESTS_BYTES)
-    allowance.take(root)
+    return _Growing(root.digest, lambda child: allowance.take(fetch(child)), keep).visit(allowance.take(root), 0)
 
-    def visit(manifest: Manifest, depth: int) -> Node:
+
+class _Growing:
+    """A tree that grows. A class, since an inner function that calls itself stays until garbage is searched for."""
+
+    def __init__(
+        self, root: Digest, fetch: Callable[[Descriptor], Manifest], keep: Callable[[Descriptor], bool]
+    ) -> None:
+        self._root = root
+        self._fetch = fetch
+        self._keep = keep
+        self._known: dict[Digest, Node] = {}
+
+    def visit(self, manifest: Manifest, depth: int) -> Node:
         if depth > INDEX_DEPTH:
-            raise LimitExceeded(f"indexes are nested deeper than {INDEX_DEPTH}", subject=root.digest)
+            raise LimitExceeded(f"indexes are nested deeper than {INDEX_DEPTH}", subject=self._root)
         children = []
         for child in manifest.manifests:
-            if not keep(child):
+            if not self._keep(child):
                 continue
-            if child.digest not in known:
-                if len(known) >= IMAGE_MANIFESTS:
-                    raise LimitExceeded(f"an image of more than {IMAGE_MANIFESTS} manifests", subject=root.digest)
-                known[child.digest] = visit(allowance.take(fetch(child)), depth + 1)
-            children.append(known[child.digest])
+            if child.digest not in self._known:
+                if len(self._known) >= IMAGE_MANIFESTS:
+                    raise LimitExceeded(f"an image of more than {IMAGE_MANIFESTS} manifests", subject=self._root)
+                self._known[child.digest] = self.visit(self._fetch(child), depth + 1)
+            children.append(self._known[child.digest])
         return Node(manifest, tuple(children))
-
-    return visit(root, 0)
 
 
 def walk(root: Node, enter: Callable[[Node], bool] = lambda _: True) -> Iterator[Node]:
@@ -96,14 +105,13 @@ def walk(root: Node, enter: Callable[[Node], bool] = lambda _: True) -> Iterator
 
     Nodes for which `enter` is False are left out with all below them, unless another parent leads there.
     """
-    seen: set[Digest] = set()
+    return _walked(root, enter, set())
 
-    def visit(node: Node) -> Iterator[Node]:
-        if node.manifest.digest in seen or not enter(node):
-            return
-        seen.add(node.manifest.digest)
-        for child in node.children:
-            yield from visit(child)
-        yield node
 
-    return visit(root)
+def _walked(node: Node, enter: Callable[[Node], bool], seen: set[Digest]) -> Iterator[Node]:
+    if node.manifest.digest in seen or not enter(node):
+        return
+    seen.add(node.manifest.digest)
+    for child in node.children:
+        yield from _walked(child, enter, seen)
+    yield node

@@ -1,5 +1,6 @@
 """Graphs of manifests: read once, walked children first, bounded in depth and number."""
 
+import gc
 from collections import Counter
 
 import pytest
@@ -145,3 +146,15 @@ def test_every_manifest_is_read_once_and_walked_once_children_first(root: Built)
     for node in nodes:
         assert all(order[child.digest] < order[node.manifest.digest] for child in node.manifest.manifests)
     assert nodes[-1].manifest is root.manifest
+
+
+def test_growing_and_walking_leave_no_garbage_to_search_for() -> None:
+    library = Library(index([LEAVES[0], index(LEAVES[1:])]))
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(20):
+            assert len(list(walk(library.grow()))) == 6
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 BUG = 70
 _HELP = "transload.help"
+_NEW_VALUES = 10_000
+"""Garbage is looked for after so many new values, not after 700: nearly all that a command makes is kept to its end."""
 
 # Command → where it is, and its line in --help, so that help imports nothing.
 _COMMANDS = {
@@ -64,6 +66,8 @@ class _Commands(click.Group):
         module = importlib.import_module(_COMMANDS[cmd_name][0])
         if not gc.isenabled():  # by the console script, for as long as it loads
             gc.freeze()  # no collection has to look again at what stays
+            if cmd_name != "serve":  # a plan of thousands of images stays too; a server runs for months
+                gc.set_threshold(_NEW_VALUES)
             gc.enable()
         command: click.Command = getattr(module, "list_" if cmd_name == "list" else cmd_name)
         return command

@@ -83,6 +83,7 @@ class LayoutStore:
         self._referrers = ListedReferrers(
             lambda: self._index().descriptors,
             lambda descriptor: self._blobs.read(descriptor.digest, MANIFEST_BYTES + 1),
+            read_many=self._blobs.contents,
         )
         self._deletes = LayoutDeletes(self._blobs, self._changing, self._index, self._replace)
         self._names = LayoutNames(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import compress, repeat
 
 from transload.clock import SYSTEM_CLOCK, Clock
 from transload.errors import BlobUnknown, CorruptError, LimitExceeded, Refused, SchemaUnsupported
@@ -48,6 +49,7 @@ class ListedReferrers:
 
     What is no longer listed is forgotten again: the tags of a served folder may move for years. `listed` should give
     the same tuple until it changes, and `read` the bytes of a manifest; it raises `BlobUnknown` for one that is absent.
+    `read_many`, if the store has it, gives the bytes of many for less, as `transload.gathers.ReadsMany` does.
     """
 
     def __init__(
@@ -55,9 +57,12 @@ class ListedReferrers:
         listed: Callable[[], Sequence[Descriptor]],
         read: Callable[[Descriptor], bytes],
         clock: Clock = SYSTEM_CLOCK,
+        *,
+        read_many: Callable[[Sequence[Descriptor]], Iterator[bytes | None]] | None = None,
     ) -> None:
         self._listed = listed
         self._read = read
+        self._read_many = read_many
         self._clock = clock
         self._known: dict[Digest, _Known] = {}
         self._by_subject: tuple[tuple[Descriptor, ...], Mapping[Digest, tuple[Descriptor, ...]]] = ((), {})
@@ -137,8 +142,8 @@ class ListedReferrers:
         level = list(listed)
         for _ in range(INDEX_DEPTH):
             below: list[Descriptor] = []
-            for descriptor in level:
-                if descriptor.digest not in seen and (known := self._look(descriptor, weighed)):
+            for descriptor, raw in self._with_bytes(level):
+                if descriptor.digest not in seen and (known := self._look(descriptor, weighed, raw)):
                     seen.add(descriptor.digest)
                     weighed += known.weight
                     below.extend(known.manifests)
@@ -148,9 +153,20 @@ class ListedReferrers:
             level = below
         self._forget_all_but(seen)
 
-    def _look(self, descriptor: Descriptor, weighed: int) -> _Known | None:
+    def _with_bytes(self, level: Sequence[Descriptor]) -> Iterator[tuple[Descriptor, bytes | None]]:
+        """Each of these, with its bytes if it is still to be read and the store reads many; others have None."""
+        if self._read_many is None:
+            yield from zip(level, repeat(None))
+            return
+        unread = [each.digest not in self._known and each.is_manifest and each.size <= MANIFEST_BYTES for each in level]
+        contents = self._read_many(list(compress(level, unread)))
+        for descriptor, is_read in zip(level, unread, strict=True):
+            raw = next(contents, None) if is_read else None
+            yield descriptor, raw if raw is not None and len(raw) == descriptor.size else None
+
+    def _look(self, descriptor: Descriptor, weighed: int, raw: bytes | None = None) -> _Known | None:
         """What is known of a manifest, remembered; see `_look_at`. `weighed` bytes were remembered in this walk."""
-        known = self._known.get(descriptor.digest) or self._look_at(descriptor)
+        known = self._known.get(descriptor.digest) or self._look_at(descriptor, raw)
         if known is not None:
             if weighed + known.weight > REFERRERS_BYTES:
                 self._known = {}
@@ -158,12 +174,16 @@ class ListedReferrers:
             self._known[descriptor.digest] = known
         return known
 
-    def _look_at(self, descriptor: Descriptor) -> _Known | None:
-        """What a manifest says; None if it is absent (a layout may hold part of an index) or not a manifest."""
+    def _look_at(self, descriptor: Descriptor, raw: bytes | None = None) -> _Known | None:
+        """What a manifest says; None if it is absent (a layout may hold part of an index) or not a manifest.
+
+        `raw` are its bytes, if they have been read.
+        """
         if not descriptor.is_manifest:
             return None
         try:
-            raw = self._read(descriptor)
+            if raw is None:
+                raw = self._read(descriptor)
             if _is_plain(raw, descriptor):
                 return _Known(descriptor, None, ())
             return _known(Manifest.parse(raw, descriptor.media_type, descriptor.digest))

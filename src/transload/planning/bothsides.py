@@ -124,7 +124,7 @@ class _Asking:
         self._sources = sources
         for number, item in enumerate(self._items):
             self._to_target.waiting.append(partial(self._ask_target, number, item))
-        staff = threads_affordable(min(2 * self._threads, 3 * len(self._items) + _BLOBS))
+        staff = threads_affordable(min(2 * self._threads, 3 * len(self._items) + _BLOBS)) if self._threads > 1 else 1
         if staff > 1:
             self._connect_ahead(sources, min(staff // 2, _CONNECTIONS))
         with TaskGroup(cancellation) as group:

@@ -21,7 +21,7 @@ from transload.threads import Cancellation
 from transload.values import evolve
 
 THREADS = 32  # questions to each side at a time: over a long wire, they do nothing but wait
-_LOCAL_THREADS = 2  # the same where nothing is asked over a wire: more of them would only wait for each other
+_LOCAL_THREADS = 1  # the same where nothing is asked over a wire: more of them would only wait for each other
 
 Refuse = Callable[[Sequence[Surveyed]], Mapping[Name, TransloadError]]
 """Which images a rule keeps out, by their names at the target, and why.

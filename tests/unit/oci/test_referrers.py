@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 
 from tests.unit.registry.lines import SimulatedClock
 from transload.errors import BlobUnknown
@@ -143,3 +144,39 @@ def test_a_subject_is_found_however_its_key_is_written() -> None:
         referring = Manifest.parse(raw)
         store.move_tag(referring)
         assert [each.digest for each in store.referrers.referrers("", subject.digest)] == [referring.digest]
+
+
+def test_many_are_read_together_and_alone_only_if_that_fails() -> None:
+    store, subject = Store(), manifest(0)
+    listed = [manifest(1), manifest(2), image(3, layers=(10,)).manifest, manifest(4)]
+    document = json.loads(listed[0].raw) | {"subject": subject.descriptor.to_json()}
+    listed.append(Manifest.parse(json.dumps(document).encode(), INDEX))
+    store.manifests = {each.digest: each for each in listed}
+    together = list[Digest]()
+
+    def read_many(descriptors: Sequence[Descriptor]) -> Iterator[bytes | None]:
+        for place, descriptor in enumerate(descriptors):
+            together.append(descriptor.digest)
+            raw = store.manifests[descriptor.digest].raw
+            yield (raw, None, raw, raw[:-1], raw)[place]  # one that cannot be read so, and one that is cut
+
+    descriptors = tuple(each.descriptor for each in listed)
+    referrers = ListedReferrers(lambda: descriptors, store.read, read_many=read_many)
+    for _ in range(2):
+        assert [each.digest for each in referrers.referrers("", subject.digest)] == [listed[-1].digest]
+    assert together == [each.digest for each in listed]
+    assert store.reads == 2
+
+
+def test_one_that_claims_a_huge_size_is_read_alone() -> None:
+    store, small = Store(), manifest(1)
+    store.manifests[small.digest] = small
+    claimed = (Descriptor(INDEX, small.digest, 1 << 50),)
+
+    def read_many(descriptors: Sequence[Descriptor]) -> Iterator[bytes | None]:
+        assert not descriptors
+        return iter(())
+
+    referrers = ListedReferrers(lambda: claimed, store.read, read_many=read_many)
+    assert referrers.referrers("", small.digest) == ()
+    assert store.reads == 1

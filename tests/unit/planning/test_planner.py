@@ -1,5 +1,6 @@
 """What a plan says when the target has nothing, all, or part of what is wanted; and how few questions that takes."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,12 @@ from tests.unit.planning.scene import OTHER_SOURCE, Scene, copied, item, mounted
 from transload.errors import Interrupted, RepositoryUnknown, TargetConflict, Unreachable
 from transload.events import Progressed
 from transload.layout import LayoutStore
-from transload.oci import Name
+from transload.oci import Descriptor, Name
 from transload.planning import ManifestStep, Request, make_plan
 from transload.planning.plan import Requests, Share
 from transload.ports import RequestCosts
 from transload.testing import faults
-from transload.testing.images import image, index, multi_platform, put
+from transload.testing.images import fill, image, index, multi_platform, put
 from transload.testing.layers import layer
 from transload.testing.releases import release
 from transload.threads import Cancellation
@@ -323,3 +324,21 @@ def test_nothing_is_said_of_blobs_where_none_is_asked_for() -> None:
     make_plan(Request((item("a:1"),)), scene.sources, scene.target, threads=4, working=told.append)
     assert Progressed("surveying", 1, 1) in told
     assert not [each for each in told if each.activity == "searching" and not each.total]
+
+
+def test_where_nothing_is_asked_over_a_wire_one_thread_asks(tmp_path: Path) -> None:
+    """More of them would only wait for each other."""
+    source = LayoutStore(tmp_path / "source", create=True)
+    fill(source, ONE, "app", "1")
+    threads = set[int]()
+
+    class Watched(LayoutStore):
+        def resolve(self, name: Name) -> Descriptor:
+            threads.add(threading.get_ident())
+            return super().resolve(name)
+
+    target = Watched(tmp_path / "target", create=True)
+    wanted = tuple(item("app:1", f"copy/app:{number}", store=source.locator) for number in range(40))
+    plan = make_plan(Request(wanted), {source.locator: source}, target)
+    assert plan.count("new") == 40
+    assert len(threads) == 1
