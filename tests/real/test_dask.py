@@ -27,7 +27,6 @@ from tests.real.vendor import NEW, Ran, Shell, digest_at, held, publish, push
 from transload.app.network import Network
 from transload.distributed.coordinator import Ended
 from transload.distributed.running import errand_of
-from transload.errors import PrerequisiteMissing
 from transload.planning.planfile import load_plan
 from transload.testing.images import image
 from transload.testing.laboratory import Answer, Asked, Fault, Laboratory, Onward, drips, stalls
@@ -351,7 +350,7 @@ def test_a_scheduler_must_fit_too(
     assert f"the scheduler {cluster.address}{told}" in ran.told
 
 
-def test_a_failed_task_of_a_worker_that_came_a_moment_ago_and_does_not_fit_is_no_bug(
+def test_a_task_that_failed_on_a_worker_that_does_not_fit_is_given_out_again(
     shell: Shell, start_registry: StartRegistry, registry: Registry, tmp_path: Path
 ) -> None:
     source = start_registry()
@@ -365,11 +364,15 @@ def test_a_failed_task_of_a_worker_that_came_a_moment_ago_and_does_not_fit_is_no
         from transload.distributed.cluster import DaskCluster
 
         with Client(running.address, set_as_default=False) as client:  # type: ignore[no-untyped-call]  # it has no types
-            there = DaskCluster(client, errand_of(Network()), jobs=1)
+            warned: list[str] = []
+            there = DaskCluster(client, errand_of(Network()), jobs=1, warn=warned.append)
             with there.joined():
-                there.submit("late-1", plan)
-                with pytest.raises(PrerequisiteMissing, match=r"has transload 0\.0\.9, and this is"):
-                    until(lambda: any(isinstance(heard, Ended) for heard in there.news(1.0)))
+                there.submit("late-1", plan)  # nobody has asked for the version yet
+                running.worker("fit")
+                heard = there.news(60.0)
+        assert heard == [Ended("late-1")]
+        (told,) = warned
+        assert re.search(r"has transload 0\.0\.9, and this is .*: it is left out", told)
 
 
 def test_a_scheduler_that_is_not_there(shell: Shell, registry: Registry, vendor: Registry) -> None:

@@ -1,4 +1,4 @@
-"""A cluster of Dask, as the coordinator sees it: whether its workers fit, tasks given out, and what they tell.
+"""A cluster of Dask, as the coordinator sees it: which workers fit, tasks given out, and what they tell.
 
 Dask's own promises that this relies on: a task whose worker is lost runs on another one; one that was running when
 `allowed-failures` workers died ends with `KilledWorker`; futures that their client has dropped are forgotten.
@@ -25,6 +25,7 @@ from transload.planning import Plan
 from transload.planning.planfile import dump_plan
 from transload.threads import Cancellation
 from transload.trust.doubt import plain, shown
+from transload.values import field, frozen
 from transload.version import __version__
 
 _LOOK_S = 2.0
@@ -37,21 +38,45 @@ _VERSIONS = {
 """What must be the same everywhere: where it is found, and which it is here."""
 _ALIKE = "install the same version everywhere: the scheduler, the workers and here"
 _AGAIN = "run the same again: what is there already is not sent again"
+_WARNINGS = 10
+"""So many workers that do not fit are told, at most: one that is started again and again has new addresses."""
+
+
+@frozen
+class _Given:
+    """A task that was given out: only to the workers `to`, if it says which."""
+
+    future: Any
+    to: frozenset[str] | None = field(kw_only=True)
 
 
 class DaskCluster:
-    """The workers of `client`, for one run. `jobs` is how many tasks a worker does at a time, at most."""
+    """The workers of `client`, for one run. `jobs` is how many tasks a worker does at a time, at most.
 
-    def __init__(self, client: Client, errand: worker.Errand, *, jobs: int, clock: Clock = SYSTEM_CLOCK) -> None:
+    A worker that does not fit is told with `warn`, and gets no task.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        errand: worker.Errand,
+        *,
+        jobs: int,
+        warn: Callable[[str], None],
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
         self._client: Any = client  # its methods have no types
         self._errand = errand
         self._jobs = jobs
+        self._warn = warn
         self._clock = clock
         self._news: queue.SimpleQueue[Message | Ended | Unreachable] = queue.SimpleQueue()
-        self._futures: dict[str, Any] = {}
-        self._checked: set[str] = set()
+        self._given: dict[str, _Given] = {}
+        self._fit: set[str] = set()
+        self._unfit: dict[str, PrerequisiteMissing] = {}
         self._looked_s = float("-inf")
         self._threads: Mapping[str, int] = {}
+        """Of the workers that are there and fit."""
         self._gone = False
 
     @property
@@ -71,8 +96,8 @@ class DaskCluster:
         finally:
             self._leave()
 
-    def wait(self, patience_s: float, cancellation: Cancellation, tell: Callable[[str], None]) -> None:
-        """Wait until there is a worker, and check all of them. Raises `Unreachable`, `PrerequisiteMissing`."""
+    def wait(self, patience_s: float, cancellation: Cancellation) -> None:
+        """Wait until there is a worker. Raises `Unreachable`, or `PrerequisiteMissing` if none that is there fits."""
         until_s, told = self._clock.monotonic_s() + patience_s, False
         while not self.at_a_time():
             if self._clock.monotonic_s() > until_s:
@@ -81,7 +106,7 @@ class DaskCluster:
                     hint=f"start workers: dask worker {self.address}",
                 )
             if not told:
-                tell(f"the scheduler has no worker yet: waiting for one, up to {patience_s:.0f} seconds")
+                self._warn(f"the scheduler has no worker yet: waiting for one, up to {patience_s:.0f} seconds")
             told = True
             self._clock.sleep_s(0.5, cancellation.wake)
             cancellation.check()
@@ -97,40 +122,73 @@ class DaskCluster:
             _check_version(f"the scheduler {self.address}", what, found)
 
     def _check_workers(self, addresses: list[str]) -> None:
+        """Learn which of them fit; those that have gone meanwhile are asked again if they come back."""
         for what, (where, _) in _VERSIONS.items():
             with self._asking():
                 found = self._client.run(pkgutil.resolve_name, where, workers=addresses, on_error="return")
-            there = {address: version for address, version in found.items() if not isinstance(version, OSError)}
-            for address, version in sorted(there.items()):  # the others have gone meanwhile
-                _check_version(f"the worker {address}", what, version)
-        self._checked.update(there)
+            addresses = []
+            for address, version in sorted(found.items()):
+                try:
+                    _check_version(f"the worker {address}", what, version)
+                except PrerequisiteMissing as error:
+                    self._unfit[address] = error
+                else:
+                    addresses += [] if isinstance(version, OSError) else [address]
+        self._fit.update(addresses)
+
+    def _leave_out(self, before: int) -> None:
+        """Tell which workers do not fit, of which so many were told before."""
+        for error in list(self._unfit.values())[before:_WARNINGS]:
+            self._warn(f"{error.message}: it is left out ({error.hint})")
 
     # --- the coordinator's side
 
     def at_a_time(self) -> int:
-        """See `coordinator.Cluster`. New workers are checked first. Raises `PrerequisiteMissing`."""
+        """See `coordinator.Cluster`. New workers are checked first. Raises `PrerequisiteMissing` if none fits."""
         now_s = self._clock.monotonic_s()
         if now_s - self._looked_s >= _LOOK_S or not self._threads:
             self._looked_s = now_s
-            with self._asking():
-                self._threads = dict(self._client.nthreads())
-            if not self._checked:
-                self._check_scheduler()
-            if new := [address for address in self._threads if address not in self._checked]:
-                self._check_workers(new)
+            self._look()
         return sum(min(threads, self._jobs) for threads in self._threads.values())
 
-    def submit(self, task: str, part: Plan) -> None:
-        """See `coordinator.Cluster`."""
+    def _look(self) -> None:
+        """Learn which workers there are."""
         with self._asking():
-            future = self._client.submit(
-                worker.carry, self._errand.for_worker(len(self._threads)), task, dump_plan(part), key=task, pure=False
-            )
-        self._futures[task] = future
+            there = dict(self._client.nthreads())
+        if not self._fit:
+            self._check_scheduler()
+        told = len(self._unfit)
+        if new := [address for address in there if address not in self._fit and address not in self._unfit]:
+            self._check_workers(new)
+        self._threads = {address: threads for address, threads in there.items() if address in self._fit}
+        if not self._fit:
+            for address in there:
+                if address in self._unfit:
+                    raise self._unfit[address]
+        self._leave_out(told)
+        self._take_back(frozenset(there))
+
+    def _take_back(self, there: frozenset[str]) -> None:
+        """End the tasks whose workers have all gone: Dask would keep them for these, and they may never come back."""
+        for task, given in list(self._given.items()):
+            if given.to is not None and not given.to & there:
+                self._given.pop(task, None)
+                with self._asking():
+                    self._client.cancel([given.future], force=True)
+                self._news.put(Ended(task, was_fatal=True))
+
+    def submit(self, task: str, part: Plan) -> None:
+        """See `coordinator.Cluster`. Dask chooses the worker, among those that fit once there was another."""
+        to = frozenset(self._threads) if self._unfit else None
+        where = {} if to is None else {"workers": sorted(to), "allow_other_workers": False}
+        errand = self._errand.for_worker(len(self._threads))
+        with self._asking():
+            future = self._client.submit(worker.carry, errand, task, dump_plan(part), key=task, pure=False, **where)
+        self._given[task] = _Given(future, to=to)
         future.add_done_callback(self._end)
 
     def news(self, timeout_s: float) -> list[Message | Ended]:
-        """See `coordinator.Cluster`. Raises `PrerequisiteMissing` if a task failed and a worker does not fit."""
+        """See `coordinator.Cluster`."""
         found: list[Message | Ended] = []
         with contextlib.suppress(queue.Empty):
             heard = self._news.get(timeout=timeout_s)
@@ -138,13 +196,17 @@ class DaskCluster:
                 if isinstance(heard, Unreachable):
                     raise heard
                 if isinstance(heard, Ended):
-                    self._futures.pop(heard.task, None)
-                    if heard.error is not None:  # a bug, or a worker had it that came a moment ago
-                        self._looked_s = float("-inf")
-                        self.at_a_time()
+                    heard = self._judged(heard, self._given.pop(heard.task, None))
                 found.append(heard)
                 heard = self._news.get_nowait()
         return found
+
+    def _judged(self, ended: Ended, given: _Given | None) -> Ended:
+        """The same, but given out again if a worker may have had it that does not fit and came a moment ago."""
+        if ended.error is None or given is None or given.to is not None:
+            return ended
+        self._look()
+        return Ended(ended.task) if self._unfit else ended
 
     def stop(self) -> None:
         """See `coordinator.Cluster`."""
@@ -154,9 +216,9 @@ class DaskCluster:
     def _leave(self) -> None:
         with contextlib.suppress(Unreachable, PrerequisiteMissing), self._asking():
             self._client.unsubscribe_topic(worker.TOPIC)
-            if self._futures:
-                self._client.cancel(list(self._futures.values()), force=True)
-            self._futures.clear()
+            if self._given:
+                self._client.cancel([given.future for given in self._given.values()], force=True)
+            self._given.clear()
             if self._threads:
                 self._client.run(worker.end, self._errand.name, on_error="ignore")
 
@@ -174,13 +236,15 @@ class DaskCluster:
             error = future.exception()
             is_fatal = isinstance(error, KilledWorker)
             self._news.put(Ended(future.key, was_fatal=is_fatal, error=None if is_fatal else error))
-        elif future.key in self._futures and not self._gone:  # nobody here has cancelled it
+        elif future.key in self._given and not self._gone:  # nobody here has cancelled it
             self._gone = True
             self._news.put(self._lost())
 
     def _result(self, future: Any) -> Ended | Unreachable:
         try:
-            return Ended(future.key, str(future.result(timeout=_RESULT_S)))
+            return Ended(future.key, Message.from_text(str(future.result(timeout=_RESULT_S))))
+        except (DocumentInvalid, UnicodeError) as error:  # of a worker that has another version
+            return Ended(future.key, error=error)
         except (OSError, TimeoutError):  # its worker has died since; what was not told before is given out again
             return Ended(future.key)
         except ClosedClientError:
@@ -205,8 +269,13 @@ class DaskCluster:
 
 
 def _check_version(who: str, what: str, found: object) -> None:
-    """Raises `PrerequisiteMissing` unless `found`, a version or what came instead, is the one here."""
+    """Raises `PrerequisiteMissing` unless `found`, a version or what came instead, is the one here.
+
+    An `OSError` says that it has gone, which is no matter of versions.
+    """
     _, here = _VERSIONS[what]
+    if isinstance(found, OSError):
+        return
     if isinstance(found, ImportError):
         raise PrerequisiteMissing(
             f"{who} has no {what}",

@@ -44,10 +44,10 @@ _UNCOUNTED = "a worker was lost: the figures of requests and bytes leave out wha
 
 @frozen
 class Ended:
-    """A task is over. `text` is its last message; without one, it `was_fatal` to its workers, or `error` says why."""
+    """A task is over. `last` is its last message; without one, it `was_fatal` to its workers, or `error` says why."""
 
     task: str
-    text: str | None = None
+    last: Message | None = None
     was_fatal: bool = field(default=False, kw_only=True)
     error: Exception | None = field(default=None, kw_only=True)
 
@@ -56,7 +56,7 @@ class Cluster(Protocol):
     """Where tasks run."""
 
     def at_a_time(self) -> int:
-        """How many tasks the workers do side by side; 0 when there is no worker. Raises `Unreachable`."""
+        """How many tasks the workers that fit do side by side; 0 when there is none. Raises `Unreachable`."""
         ...
 
     def submit(self, task: str, part: Plan) -> None:
@@ -201,10 +201,9 @@ class Coordinator:
         del self._tasks[ended.task]
         if ended.error is not None:
             raise ended.error
-        if ended.text is not None:
-            last = Message.from_text(ended.text)
-            self._take(task, last)
-            for host, sums in last.traffic.items():
+        if ended.last is not None:
+            self._take(task, ended.last)
+            for host, sums in ended.last.traffic.items():
                 self._traffic.add(host, sums)
         left = [step for step in task.steps if step.id not in self._ended]
         if not ended.was_fatal:

@@ -50,8 +50,8 @@ def run(
     and `traffic` what the workers sent and received.
 
     Failures are part of the outcome. Raises `UsageError` for a plan that needs files of this machine; `Unreachable` if
-    there is no worker or no scheduler; `PrerequisiteMissing` for workers with another version of transload, and
-    `DocumentInvalid` for a file that is no plan.
+    there is no worker or no scheduler; `PrerequisiteMissing` if no worker has the version of transload and Dask that is
+    here, and `DocumentInvalid` for a file that is no plan. Workers with another version are left out, with a `notice`.
     """
     from transload.distributed.cluster import DaskCluster  # needs Dask, which is an extra
 
@@ -60,9 +60,9 @@ def run(
     network = network or Network()
     cancellation = Cancellation.within(cancellation or Cancellation())
     errand = errand_of(network)
-    cluster = DaskCluster(client, errand, jobs=jobs)
+    cluster = DaskCluster(client, errand, jobs=jobs, warn=notice)
     with cluster.joined():
-        cluster.wait(network.give_up_after_s, cancellation, notice)
+        cluster.wait(network.give_up_after_s, cancellation)
         coordinator = Coordinator(
             decided,
             cluster,

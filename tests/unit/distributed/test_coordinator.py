@@ -64,7 +64,7 @@ class Hall:
         run(part, self.scene.sources, self.scene.target, listen=hear, recheck=True, by_size=True)
         ends = tuple(event for event in heard if isinstance(event, StepDone))
         first = Message.from_text(Message(task=task, events=shortened(heard)).to_text())
-        return [first, Ended(task, Message(task=task, events=ends).to_text())]  # what has ended is told twice
+        return [first, Ended(task, Message(task=task, events=ends))]  # what has ended is told twice
 
     def stop(self) -> None:
         self.stopped = True

@@ -1,0 +1,88 @@
+"""`apply --dask` where some of the workers do not fit: they are left out, and the others do the work."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.real.clusters import running_cluster
+from tests.real.servers import Registry, StartRegistry
+from tests.real.test_dask import MIB, Ran, planned, tasks_at, until
+from tests.real.vendor import Shell, digest_at, held, push
+from transload.testing.images import image
+from transload.testing.laboratory import Answer, Asked, Fault, Laboratory, Onward, drips
+
+BARE = "import sys; sys.modules['transload'] = None"
+OLD = "import transload.version as v, transload.distributed.worker as w; v.__version__ = '0.0.9'; w.load_plan = None"
+
+
+def test_workers_that_come_late_and_do_not_fit_are_left_out(
+    shell: Shell, start_registry: StartRegistry, registry: Registry, tmp_path: Path
+) -> None:
+    source, built = start_registry(), image("late", [2 * MIB + number for number in range(10)])
+    push(source, built, "app", "1")
+    begun, have_come = threading.Event(), threading.Event()
+
+    def hold(asked: Asked, onward: Onward, dice: Any) -> Answer:
+        begun.set()
+        have_come.wait(120)
+        time.sleep(0.6)  # the scheduler is asked for new workers every two seconds
+        return onward(asked)
+
+    with (
+        running_cluster(tmp_path) as cluster,
+        Laboratory(source.host, [Fault(on="GET blob", act=hold, times=1000)]) as lab,
+    ):
+        cluster.worker("fit", threads=2)
+        plan = planned(shell, f"{lab.host_port}/app:1", f"{registry.host}/late")
+        process = shell.start("apply", plan, "--dask", cluster.address, "--jobs", "2", "--stall-timeout", "120")
+        until(begun.is_set, process)
+        cluster.worker("bare", prelude=BARE, threads=4)
+        cluster.worker("old", prelude=OLD, threads=4)
+        have_come.set()
+        out, err = process.communicate(timeout=240)
+        assert tasks_at(cluster) == 0
+    ran = Ran(process.returncode, out, err)
+    assert ran.code == 0, ran.told
+    assert digest_at(registry, "late/app:1") == built.digest
+    assert ran.told.count("it is left out") == 2, ran.told
+    assert "has no transload" in ran.told
+    assert "has transload 0.0.9, and this is " in ran.told
+    assert "install it there: python3 -m pip install 'transload[distributed]==" in ran.told
+
+
+def test_a_worker_that_fits_is_enough_to_begin(
+    shell: Shell, start_registry: StartRegistry, registry: Registry, tmp_path: Path
+) -> None:
+    source = start_registry()
+    push(source, image("begun", [2 * MIB + number for number in range(6)]), "app", "1")
+    plan = planned(shell, f"{source.host}/app:1", f"{registry.host}/begun")
+    with running_cluster(tmp_path) as cluster:
+        cluster.worker("bare", prelude=BARE, threads=4)
+        cluster.worker("fit")
+        process = shell.start("apply", plan, "--dask", cluster.address)
+        out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, out + err
+    assert err.count("it is left out") == 1
+    assert held(registry, "begun") == {"app:1"}
+
+
+def test_blobs_of_the_last_worker_that_fits_go_to_the_next_one_that_does(
+    shell: Shell, start_registry: StartRegistry, registry: Registry, tmp_path: Path
+) -> None:
+    source, built = start_registry(), image("last", [6 * MIB])
+    push(source, built, "app", "1")
+    big = built.manifest.layers[0].digest
+    with running_cluster(tmp_path) as cluster, Laboratory(source.host, [drips(about=big, rate=600_000)]) as lab:
+        cluster.worker("bare", prelude=BARE, threads=4)
+        first = cluster.worker("first")
+        plan = planned(shell, f"{lab.host_port}/app:1", f"{registry.host}/last")
+        process = shell.start("apply", plan, "--dask", cluster.address)
+        until(lambda: lab.tally.fetched[big] >= MIB // 2, process)
+        first.kill()
+        cluster.worker("second")
+        out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, out + err
+    assert held(registry, "last") == {"app:1"}
