@@ -9,8 +9,8 @@ from typing import Any
 
 from tests.real.clusters import running_cluster
 from tests.real.servers import Registry, StartRegistry
-from tests.real.test_dask import MIB, Ran, planned, tasks_at, until
-from tests.real.vendor import Shell, digest_at, held, push
+from tests.real.test_dask import MIB, planned, tasks_at, until
+from tests.real.vendor import Ran, Shell, digest_at, held, push
 from transload.testing.images import image
 from transload.testing.laboratory import Answer, Asked, Fault, Laboratory, Onward, drips
 
