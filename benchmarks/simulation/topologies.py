@@ -33,6 +33,8 @@ BOUNDS = {
     # Each refusal is a pause of half a second, and each look whether one more is taken by now may be refused.
     "few at a time": 1.75,
     "few connections": 1.75,
+    # Nothing is to spare here, and the engine begins with eight connections.
+    "order of bodies": 1.25,
     # A connection that breaks takes along what is on its way.
     "lossy line": 1.3,
     "common layers": 1.15,
@@ -142,6 +144,7 @@ def grid() -> Iterator[Topology]:
     yield from _starts()
     yield from _each()
     yield from _huge()
+    yield from _orders()
     yield from _small()
     yield from _limited()
     yield from _crowded()
@@ -207,6 +210,35 @@ def _huge() -> Iterator[Topology]:
             images = (*release(100 * (1 - share), images=10), (int(100 * MB * share),))
             name = f"{share:.0%} of all in one, {rate} MB/s"
             yield Topology(kind="one huge blob among others", name=name, images=images, source=End(wire=wire))
+
+
+def _orders() -> Iterator[Topology]:
+    """A large blob takes as long on its connection as all others on theirs: it must be among the first.
+
+    All are as fast as the connections to the target that a run may have, or those to a source that gives no parts.
+    """
+    slow, large = End(wire=Wire(each=2 * MB, rtt_s=0.02)), 20 * MB + 7
+    for count, name in ((48, "others end before it"), (110, "others take as long")):
+        for each in (2, 5):
+            end = End(wire=Wire(each=each * MB, rtt_s=0.02))
+            yield Topology(
+                kind="order of bodies", name=f"20 MB, {name}, {each} MB/s each",
+                images=(*alike(count, 2 * MB), (large,)), targets=(end,),
+            )  # fmt: skip
+    small = alike(240, 100_000, per_image=6)
+    yield Topology(
+        kind="order of bodies", name="20 MB among many small ones", images=(*small, (large,), *alike(100, 2 * MB)),
+        targets=(slow,),
+    )  # fmt: skip
+    whole = End(wire=Wire(each=5 * MB, rtt_s=0.02), rules=Rules(parts=False))
+    yield Topology(
+        kind="order of bodies", name="20 MB, from a source without parts", images=(*alike(110, 2 * MB), (large,)),
+        source=whole,
+    )  # fmt: skip
+    for shares in (2, 4):
+        images = (*alike(65 * shares, MB // 2), *((6 * MB + number,) for number in range(shares)))
+        name = f"6 MB in each of {shares} shares"
+        yield Topology(kind="order of bodies", name=name, images=images, targets=(slow,), shares=shares)
 
 
 def _small() -> Iterator[Topology]:

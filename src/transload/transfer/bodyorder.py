@@ -17,16 +17,17 @@ _LATER = 40
 """The whole may end later by this part of its time: 2.5 %."""
 
 
-def in_order_of_images(plan: Plan, lanes: int, begun: Iterable[int] = ()) -> tuple[int, ...]:
+def in_order_of_images(plan: Plan, lanes: int, begun: Iterable[int] = (), *, most: int = 0) -> tuple[int, ...]:
     """The steps of `plan` that have bodies, in the order in which they begin when `lanes` of them move at once.
 
-    Those that have `begun` come first, and the others end little later than the biggest of them first would.
+    Those that have `begun` come first, and the others end little later than the biggest of them first would; also if up
+    to `most` move at once, which is found out while they move.
     """
     sizes = {step.id: step.descriptor.size for step in plan.blob_steps() if step.origin is None}
-    lanes = max(1, min(lanes, len(sizes)))
+    numbers = dict.fromkeys(max(1, min(number, len(sizes))) for number in (lanes, max(lanes, most)))
     first = sorted(sizes.keys() & set(begun), key=lambda body: (-sizes[body], body))
     ranked = list(_image_after_image(_bodies_of_images(plan, sizes), sizes, set(first)))
-    busy = _filled([0] * lanes, [sizes[body] for body in first])
+    busy = [_filled([0] * number, [sizes[body] for body in first]) for number in numbers]
     return (*first, *_ending_early(ranked, sizes, busy))
 
 
@@ -76,14 +77,15 @@ def _sharing(images: list[tuple[int, ...]]) -> dict[int, list[int]]:
     return sharing
 
 
-def _ending_early(ranked: list[int], sizes: Mapping[int, int], busy: list[int]) -> Iterator[int]:
+def _ending_early(ranked: list[int], sizes: Mapping[int, int], busy: list[list[int]]) -> Iterator[int]:
     """`ranked`, except that the biggest body begins where the run would otherwise end too late.
 
     At every step, the rest could begin with the biggest first and end within `_Deadline`. So the run does end within
-    it. `busy` says when each lane is free, in bytes: all lanes count as equally fast.
+    it. `busy` says when each lane is free, in bytes, for each number of lanes that there may be: all lanes count as
+    equally fast. The more there are, the earlier the big ones must begin.
     """
     by_image, by_size = deque(ranked), deque(sorted(ranked, key=lambda body: (-sizes[body], body)))
-    deadline = _Deadline(busy, [sizes[body] for body in by_size])
+    deadlines = [_Deadline(lanes, [sizes[body] for body in by_size]) for lanes in busy]
     begun: set[int] = set()
     while True:
         for waiting in (by_image, by_size):
@@ -92,11 +94,13 @@ def _ending_early(ranked: list[int], sizes: Mapping[int, int], busy: list[int]) 
         if not by_image:
             return
         body = by_image[0]
-        others = (sizes[each] for each in by_size if each != body and each not in begun)
-        if not deadline.holds(busy, sizes[body], others):
-            body = by_size[0]
+        for lanes, deadline in zip(busy, deadlines, strict=True):
+            others = (sizes[each] for each in by_size if each != body and each not in begun)
+            if not deadline.holds(lanes, sizes[body], others):
+                body = by_size[0]
+                break
         begun.add(body)
-        busy = _filled(busy, [sizes[body]])
+        busy = [_filled(lanes, [sizes[body]]) for lanes in busy]
         yield body
 
 

@@ -77,7 +77,8 @@ def run(
     lanes = BodyLanes(plan, sources, target, bodies, small=small)
     # With one lane, image after image, whatever that costs at the end.
     begun = head_start.hand_over() if head_start else frozenset()
-    order = sorted(begun) if by_size else in_order_of_images(plan, 1 if limits.max_bytes else lanes.expected, begun)
+    expected, most = (1, 1) if limits.max_bytes else (lanes.expected, lanes.most)
+    order = sorted(begun) if by_size else in_order_of_images(plan, expected, begun, most=most)
     engine = _Engine(
         plan=plan,
         sources=sources,

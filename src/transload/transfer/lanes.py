@@ -53,6 +53,11 @@ class BodyLanes:
         lanes += [self._writing.writing.at_a_time] if self._writing and not lanes else []
         return min([self._bodies, *([max(lanes)] if lanes else [])])
 
+    @property
+    def most(self) -> int:
+        """How many bodies may move at a time at most, when more turn out to carry more."""
+        return self._bodies
+
     @contextmanager
     def claimed(self, changed: Callable[[], None]) -> Iterator[None]:
         """In this block, the stores know that this run uses them. `changed` is called when there may be room."""

@@ -12,6 +12,7 @@ from benchmarks.simulation.topologies import MB, End, Topology, alike, grid, qui
 from benchmarks.simulation.virtual import Stuck, Virtual
 from benchmarks.simulation.wires import Flow, Link, Payload, size_of
 from benchmarks.simulation.world import simulated
+from transload.transfer.bodyorder import in_order_of_images
 
 
 def test_time_moves_only_when_all_wait() -> None:
@@ -89,6 +90,20 @@ def test_a_copy_is_about_as_fast_as_it_can_be(topology: Topology) -> None:
     result = copied(topology)
     assert not result.error
     assert result.is_good, f"{result.took_s} s, where {result.optimum_s} s are possible"
+
+
+@pytest.mark.parametrize("order", ["as it is", "reversed", "image after image only"])
+def test_a_wrong_order_of_bodies_is_noticed(order: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = in_order_of_images
+    wrong = {
+        "as it is": real,
+        "reversed": lambda *plan, **most: tuple(reversed(real(*plan, **most))),
+        "image after image only": lambda plan, *_, **__: real(plan, 1),
+    }
+    monkeypatch.setattr("transload.transfer.engine.in_order_of_images", wrong[order])
+    cases = [each for each in grid() if each.kind == "order of bodies" and each.bytes < 120 * MB]
+    assert [copied(each).is_good for each in cases] == [order == "as it is"] * len(cases)
+    assert len(cases) == 3
 
 
 def test_readers_of_parts_that_find_no_slot_are_not_replaced_at_once() -> None:
