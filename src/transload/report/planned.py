@@ -186,7 +186,7 @@ def _table(rows: list[_Row], width: int | None) -> Iterator[Styled]:
 
 
 def _totals(plan: Plan, width: int | None) -> Iterator[Styled]:
-    counted = [f"{plan.count(status)} {status}" for status in _ORDER if plan.count(status)]
+    counted = [f"{plan.count(status):,} {status}" for status in _ORDER if plan.count(status)]
     if plan.share is None:
         yield from folded("images:   ", ", ".join(counted) or "none", width, "faint")
     shares = (("copy", plan.copied), ("mount", plan.mounted), ("already there", plan.present))

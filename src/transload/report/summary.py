@@ -76,10 +76,10 @@ def status_counts(result: Result) -> str:
 def _counted(images: Sequence[ImageResult]) -> Iterator[str]:
     counts = Counter(image.status for image in images)
     excused = sum(image.excused for image in images)
-    allowed = " as allowed" if excused == counts["missing"] else f" ({excused} allowed)"
+    allowed = " as allowed" if excused == counts["missing"] else f" ({excused:,} allowed)"
     for status in (status for status in STATUSES if counts[status]):
         words = "not finished" if status == "interrupted" else status.replace("-", " ")
-        yield f"{counts[status]} {words}" + (allowed if excused and status == "missing" else "")
+        yield f"{counts[status]:,} {words}" + (allowed if excused and status == "missing" else "")
 
 
 def traffic_of(host: HostTotals) -> str:

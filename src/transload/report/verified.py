@@ -40,7 +40,7 @@ def policy_lines(
     """How many images the policy is content with, in one sentence."""
     counts = Counter(map(_outcome, trust))
     counts["unasked"] = unasked
-    said = ", ".join(f"{counts[outcome]} {words}" for outcome, words in _WORDS.items() if counts[outcome])
+    said = ", ".join(f"{counts[outcome]:,} {words}" for outcome, words in _WORDS.items() if counts[outcome])
     time = f" (as of {given_at:%Y-%m-%d %H:%M} UTC)" if given_at else ""
     meaning: Meaning = "bad" if counts["refused"] else "warn" if unasked or counts["warned"] else "good"
     return _told("", f"policy {one_line(file)}{time}", said or "no image was judged", width, meaning)
