@@ -14,8 +14,8 @@ from tests.real.servers import Registry, StartRegistry
 from tests.real.vendor import Shell, push
 from transload.testing.images import image
 
-PROFILE = Profile(name="test", told="", round_trip_s=0.02, connection_rate=16e6)
-HUGE = image("huge", [40 << 20])
+PROFILE = Profile(name="test", told="", round_trip_s=0.02, connection_rate=4e6)  # far less than a busy machine reads
+HUGE = image("huge", [24 << 20])
 LAYER = max((content.descriptor for content in HUGE.walk_contents()), key=lambda descriptor: descriptor.size)
 SMALL = 8
 
