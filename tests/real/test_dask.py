@@ -8,7 +8,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 from base64 import b64encode
 from collections import Counter
@@ -32,12 +31,6 @@ from transload.testing.images import image
 from transload.testing.laboratory import Answer, Asked, Fault, Laboratory, Onward, drips, stalls
 
 MIB = 1 << 20
-TASKS = """
-import sys
-from distributed import Client
-with Client(sys.argv[1], timeout=60, set_as_default=False) as client:
-    print(client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks)))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +50,10 @@ def applied(shell: Shell, *words: object) -> Ran:
 
 def tasks_at(cluster: Cluster) -> int:
     """How many tasks the scheduler knows."""
-    words = [sys.executable, "-c", TASKS, cluster.address]
-    return int(subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    from distributed import Client  # without which running_cluster skips
+
+    with Client(cluster.address, timeout=60, set_as_default=False) as client:  # type: ignore[no-untyped-call]  # it has no types
+        return int(client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks)))
 
 
 def blobs_read(registry: Registry) -> Counter[str]:
@@ -205,12 +200,15 @@ def test_workers_that_do_not_come_back_end_the_run(
 
 
 def test_ctrl_c_parks_what_moves_and_leaves_no_task(
-    shell: Shell, start_registry: StartRegistry, registry: Registry, cluster: Cluster
+    shell: Shell, start_registry: StartRegistry, registry: Registry, tmp_path: Path
 ) -> None:
+    """With one worker: of several with one state folder, only one at a time notes where its uploads go on."""
     source, built = start_registry(), image("stopped", [8 * MIB])
     push(source, built, "app", "1")
     blob = built.manifest.layers[0]
-    with Laboratory(source.host, [drips(about=blob.digest, rate=600_000)]) as lab:
+    drip = drips(about=blob.digest, rate=600_000)
+    with running_cluster(tmp_path) as cluster, Laboratory(source.host, [drip]) as lab:
+        cluster.worker("only", threads=2, TRANSLOAD_STATE_DIR=tmp_path / "noted")
         plan = planned(shell, f"{lab.host_port}/app:1", f"{registry.host}/stopped")
         process = shell.start("apply", plan, "--dask", cluster.address, "--output", "json")
         until(lambda: lab.tally.fetched[blob.digest] >= 2 * MIB, process)

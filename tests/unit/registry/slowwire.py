@@ -12,6 +12,7 @@ from typing import Any
 
 from attrs import define, field, frozen
 
+from transload.clock import SYSTEM_CLOCK, Clock, SystemClock
 from transload.net.http import Http
 from transload.net.settings import NetSettings
 from transload.oci import Descriptor, Digest
@@ -189,7 +190,13 @@ def slow_server(blob: bytes, script: Script) -> Iterator[SlowServer]:
         yield server
 
 
-def real_time(**settings: Any) -> Http:
+class IdleMachine(SystemClock):
+    """Of a second on this clock, 49 are left to a machine that is busy with other things: its waits are not ours."""
+
+    monotonic_s = staticmethod(lambda: time.monotonic() / 50)
+
+
+def real_time(clock: Clock = SYSTEM_CLOCK, **settings: Any) -> Http:
     """An `Http` on the clock of the system, with short limits."""
     settings = {"allow_plain_http": frozenset({"127.0.0.1"}), "stall_timeout_s": 5, **settings}
-    return Http(NetSettings(**settings))
+    return Http(NetSettings(**settings), clock=clock)

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.unit.registry.slowwire import Act, Request, Script, SlowServer, real_time, slow_server
+from tests.unit.registry.slowwire import Act, IdleMachine, Request, Script, SlowServer, real_time, slow_server
+from transload.clock import SYSTEM_CLOCK, Clock
 from transload.errors import NotFound, ServerTrouble, SizeMismatch
 from transload.net import patience
 from transload.net.http import Http
@@ -40,9 +41,11 @@ def assert_free(http: Http, store: RegistryStore) -> None:
 
 
 @contextlib.contextmanager
-def far_away(script: Script, blob: bytes = BLOB, **settings: int) -> Iterator[tuple[SlowServer, RegistryStore]]:
+def far_away(
+    script: Script, blob: bytes = BLOB, clock: Clock = SYSTEM_CLOCK, **settings: int
+) -> Iterator[tuple[SlowServer, RegistryStore]]:
     """A slow server and a store that reads from it; in the end all is given back."""
-    with slow_server(blob, script) as server, real_time(**settings) as http:
+    with slow_server(blob, script) as server, real_time(clock, **settings) as http:
         store = RegistryStore(server.host, http)
         yield server, store
         assert_free(http, store)
@@ -90,7 +93,7 @@ def test_where_parts_were_faster_but_are_refused_now_one_stream_brings_all() -> 
 
 
 def test_a_blob_that_comes_fast_is_one_request() -> None:
-    with far_away(lambda _: Act(rate=1e12)) as (server, store):
+    with far_away(lambda _: Act(rate=1e12), clock=IdleMachine()) as (server, store):
         assert same(read(store, server))
         assert len(server.asked) == 1
 
