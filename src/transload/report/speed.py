@@ -27,8 +27,11 @@ class Speed:
     def heard(self, moved: int, now_s: float) -> None:
         """Take in how many bytes have moved by now."""
         if moved > self._moved:
+            if self._first_s is None:
+                self._first_s = now_s
+                if self.still_s(now_s) >= _STILL_S:  # a long wait for the first byte says nothing of the line
+                    self._samples = deque([(now_s - _SAMPLE_S, 0)])
             self._moved, self._moved_s = moved, now_s
-            self._first_s = now_s if self._first_s is None else self._first_s
         if now_s - self._samples[-1][0] >= _SAMPLE_S:
             self._samples.append((now_s, moved))
             self._forget(now_s)

@@ -22,6 +22,14 @@ def test_the_time_left_is_that_of_the_bytes_that_are_open() -> None:
     assert moving(5).left_s(2 * RATE, 5.0) == 2.0
 
 
+def test_a_long_wait_for_the_first_byte_says_nothing_of_the_time_left() -> None:
+    """It was counted as if the line had been slow: with 5 s of waiting, three times as long was shown at first."""
+    told = run(20 * RATE, lambda now_s, _: RATE if now_s > 5 else 0)
+    shown = [(truth, left_s) for _, truth, left_s in told if left_s is not None and truth > 1]
+    assert len(shown) > 40
+    assert all(left_s == pytest.approx(truth, rel=0.1) for truth, left_s in shown)
+
+
 def test_when_all_bytes_have_moved_they_do_not_tell_how_long_the_last_requests_take() -> None:
     """A run that waited for its last answers said "0.0 s left"."""
     assert moving(5).left_s(0, 5.0) is None
