@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import select
 import socket
 import ssl
 import time
@@ -26,6 +25,8 @@ _SLICE = 1 << 20
 _SECRET_SLICE = 256 << 10
 # From this size on, one buffer that is used again costs less than new memory for every piece of a body.
 _LARGE = 64 << 10
+# A body of up to this size costs less when it is copied to the headers than when it is sent by itself.
+_SMALL = 64 << 10
 # Bytes that have arrived wait no longer than this for more, so that they are counted and hashed as they arrive.
 _HAND_ON_S = 0.25
 
@@ -62,9 +63,14 @@ class ThriftyResponse(http.client.HTTPResponse):
         super().__init__(sock, *arguments, **options)
         self.fp = BoundedReader(self.fp.detach())
         self._line = sock
-        self._poll = _poll_of(sock)
         self._buffer: memoryview | None = None
         self._failure: Exception | None = None
+
+    def begin(self) -> None:
+        """See `http.client`. An answer without a body is at its end when its headers are read."""
+        super().begin()
+        if self.length == 0:
+            self._close_conn()  # type: ignore[attr-defined]
 
     def _read_status(self) -> tuple[str, int, str]:
         """The first line of the answer. A limited number of interim answers (RFC 9110, section 15.2) is skipped."""
@@ -112,20 +118,16 @@ class ThriftyResponse(http.client.HTTPResponse):
     def _comes_within(self, until_s: float) -> bool:
         """Whether to wait for more."""
         left_s = until_s - time.monotonic()
-        if left_s <= 0 or self._poll is None:
+        if left_s <= 0 or not isinstance(self._line, MeteredSocket):  # decrypted bytes cannot be seen (TLS in TLS)
             return left_s > 0
         if isinstance(self._line, TlsLine) and self._line.pending():
             return True
-        return bool(self._poll.poll(left_s * 1000))
+        return self._line.comes_within(left_s)
 
 
-def _poll_of(line: socket.socket) -> select.poll | None:
-    """A poll for this socket. None without poll() (Windows), or where decrypted bytes cannot be seen (TLS in TLS)."""
-    if not hasattr(select, "poll") or not isinstance(line, socket.socket):
-        return None
-    poll = select.poll()
-    poll.register(line, select.POLLIN)
-    return poll
+def _comes_within(line: socket.socket, seconds: float) -> bool:
+    """Whether anything can be read within so many seconds."""
+    return line.comes_within(seconds) if isinstance(line, MeteredSocket) else wait_for_read(line, timeout=seconds)
 
 
 class PatientConnection(HTTPConnection):
@@ -138,6 +140,8 @@ class PatientConnection(HTTPConnection):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._in_body = False
+        self._joins_body = False
+        self._head = b""
         self._answers = 0
         self._cut = False
 
@@ -147,8 +151,9 @@ class PatientConnection(HTTPConnection):
 
         And where more came than the last answer: it would be taken for the next one.
         """
-        has_rest = isinstance(self.sock, TlsLine) and self.sock.has_rest
-        return not self._cut and not has_rest and super().is_connected
+        if self._cut or self.sock is None or (isinstance(self.sock, TlsLine) and self.sock.has_rest):
+            return False
+        return not _comes_within(self.sock, 0.0)
 
     def connect(self) -> None:
         """Connect under the connect timeout, then go on under the stall timeout."""
@@ -174,13 +179,14 @@ class PatientConnection(HTTPConnection):
             flight.hold(self.sock)
         return flight
 
-    def request(self, *arguments: Any, **options: Any) -> None:
-        """See `urllib3`."""
-        self._in_body = False
+    def request(self, method: str, url: str, body: Any = None, *arguments: Any, **options: Any) -> None:
+        """See `urllib3`. A small body goes out with the headers, in one call of the system."""
+        self._in_body, self._head = False, b""
+        self._joins_body = self.sock is not None and isinstance(body, bytes) and 0 < len(body) <= _SMALL
         if self.sock is not None:
             self.timeout = self.stall_timeout_s
         flight = self._join_flight()
-        super().request(*arguments, **options)
+        super().request(method, url, body, *arguments, **options)
         self._in_body = False
         if flight is not None:
             flight.turn()
@@ -202,9 +208,15 @@ class PatientConnection(HTTPConnection):
         So a refusal (401, 413, 503) is read before the server resets the connection.
         """
         if not self._in_body:
-            super().send(data)
+            if self._joins_body:
+                self._head = data
+            else:
+                super().send(data)
             return
-        self._stop_if_answered()  # once for each chunk of a body: a look costs more than sending a slice
+        if self._head:
+            data, self._head = self._head + data, b""
+        else:
+            self._stop_if_answered()  # once for each chunk of a body: a look costs more than sending a slice
         flight, view, sent = self.watch.current if self.watch else None, memoryview(data), 0
         size = _SLICE if type(self.sock) is MeteredSocket else _SECRET_SLICE
         while sent < len(view):
@@ -215,7 +227,7 @@ class PatientConnection(HTTPConnection):
                     flight.moved += moved
             except TimeoutError:
                 self._cut = True
-                if self.sock is not None and wait_for_read(self.sock, timeout=0.0):
+                if self.sock is not None and _comes_within(self.sock, 0.0):
                     raise BrokenPipeError from None
                 raise
             except (ConnectionError, ssl.SSLError):
@@ -228,7 +240,7 @@ class PatientConnection(HTTPConnection):
             return
         # A TLS 1.3 server sends session tickets before its first answer; to select() they look like an answer.
         is_answer = self._answers > 0 or not isinstance(self.sock, TlsLine)
-        if is_answer and wait_for_read(self.sock, timeout=0.0):
+        if is_answer and _comes_within(self.sock, 0.0):
             self._cut = True
             raise BrokenPipeError
 

@@ -6,12 +6,15 @@ A thread that waits for a socket cannot end its own wait. So the watch shuts the
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
+
+from urllib3.util.wait import wait_for_read
 
 from transload.clock import Clock
 from transload.net.patience import Kind, Patience
@@ -269,9 +272,27 @@ class Watch:
 
 
 class MeteredSocket(socket.socket):
-    """Adds the bytes that it receives to its flight."""
+    """Adds the bytes that it receives to its flight. One thread at a time uses it.
+
+    It asks the system no more often than needed: each call lets another thread run, and waits for its turn afterwards.
+    """
 
     flight: Flight | None = None
+    _poll: Any = None
+
+    def settimeout(self, value: float | None) -> None:
+        """See `socket`. urllib3 sets the same time twice for each request."""
+        if value != self.gettimeout():
+            super().settimeout(value)
+
+    def comes_within(self, seconds: float) -> bool:
+        """Whether anything comes within so many seconds, or the end: wait as long for it."""
+        if not hasattr(select, "poll"):  # Windows
+            return wait_for_read(self, timeout=seconds)
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(self, select.POLLIN)
+        return bool(self._poll.poll(seconds * 1000))
 
     def recv_into(self, *arguments: Any) -> int:
         """See `socket`."""

@@ -199,9 +199,11 @@ class Answer:
         parts: list[bytes] = []
         size = 0
         most = min(_WHOLE, self._meter.piece) if self._meter else _WHOLE
-        self._flight.resume()
+        is_empty = self._response.closed  # as most answers to uploads are: no time is spent on reading nothing
+        if not is_empty:
+            self._flight.resume()
         try:
-            while size <= limit and (part := self._part(min(most, limit + 1 - size))):
+            while not is_empty and size <= limit and (part := self._part(min(most, limit + 1 - size))):
                 parts.append(bytes(part))  # a copy: it may be a view of a buffer that is used again
                 size += len(part)
             self._landed()
@@ -253,5 +255,7 @@ class Answer:
 
     def close(self) -> None:
         """Give the slot back. A connection with unread bytes is closed."""
+        if self._response.closed:
+            self._response.release_conn()
         self._response.close()
         self._held.close()

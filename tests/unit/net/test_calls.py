@@ -90,3 +90,42 @@ def test_a_body_passes_through_one_small_buffer_and_few_calls(secure: bool, tmp_
     else:
         assert calls["send"] < 2 * chunks
         assert calls["recv_into"] < 4 * chunks
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
+def test_a_small_body_goes_out_with_its_headers_and_an_empty_answer_leaves_the_connection(
+    secure: bool, tmp_path: Path
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if secure else None
+    if context:
+        authority.issue_cert("127.0.0.1").configure_cert(context)
+    heard: list[bytes] = []
+
+    def serve(listener: socket.socket) -> None:
+        line, _ = listener.accept()
+        with context.wrap_socket(line, server_side=True) if context else line as line:
+            while arrived := line.recv(64 * KIB):
+                heard.append(arrived)
+                line.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
+
+    plain = frozenset() if secure else frozenset({"127.0.0.1"})
+    settings = NetSettings(ca_files=(tmp_path / "ca.pem",), allow_plain_http=plain)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,), daemon=True)
+        thread.start()
+        url = f"{'https' if secure else 'http'}://127.0.0.1:{listener.getsockname()[1]}/"
+        with Http(settings) as http:
+            opening = HttpRequest("POST", url, "opening", "test")
+            closing = HttpRequest("PUT", url, "closing", "test", body=b"small", lane="write", retried=False)
+            assert http.ask(opening).status == 201
+            with http.stream(opening) as answer:
+                assert list(answer.chunks()) == []
+            with counting() as calls:
+                assert [http.ask(closing).status for _ in range(3)] == [201] * 3
+        thread.join(10)
+    assert [one.partition(b" ")[0] for one in heard] == [b"POST", b"POST", b"PUT", b"PUT", b"PUT"]
+    assert all(one.endswith(b"\r\n\r\nsmall") for one in heard[2:])
+    assert calls["send"] + calls["sendall"] == 3
+    assert calls["settimeout"] == 0, "the time to wait stays as it is"
