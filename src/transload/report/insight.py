@@ -111,13 +111,13 @@ class Insight:
     record: FoundRecord | None = None
 
     def added_to(self, document: dict[str, Any]) -> dict[str, Any]:
-        """A result object with these keys more."""
+        """The result object with these keys more; its images get theirs."""
         images = document["images"]
         if len(images) == len(self.images):
-            images = [{**image, **more.to_json()} for image, more in zip(images, self.images, strict=True)]
+            for image, more in zip(images, self.images, strict=True):
+                image.update(more.to_json())
         return {
             **document,
-            "images": images,
             "layers": [{"digest": layer.digest, "size": layer.size} for layer in self.layers],
             "course": self.course.to_json() if self.course else None,
             "record": self.record.to_json() if self.record else None,

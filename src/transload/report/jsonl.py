@@ -31,7 +31,7 @@ from transload.report.planned import planned_json
 from transload.report.problem import Problem
 from transload.report.pulse import Pulse
 from transload.report.result import ImageResult, Result
-from transload.report.texts import harmless_json, instant
+from transload.report.texts import harmless_json, instant, json_parts
 from transload.report.trusted import NOBODY, Trusted
 from transload.transfer import ImageOutcome
 
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 STREAM_FORMAT = 1
 PROGRESS_S = 1.0
 HEARTBEAT_S = 10.0
+_IMAGES = 3  # how deep an image is in such a line
 
 
 class JsonLines:
@@ -83,11 +84,11 @@ class JsonLines:
         trusted: Mapping[str, Trusted] = NOBODY,
     ) -> None:
         """The plan, with what rules for tags chose, and what a policy says of the images."""
-        self.tell("plan", plan=planned_json(plan, notes, choices, additions, trusted))
+        self._tell_whole("plan", planned_json(plan, notes, choices, additions, trusted))
 
     def result(self, result: Result | Results) -> None:
         """The last line of a run: the same object as the JSON report."""
-        self.tell("result", result=result.to_json())
+        self._tell_whole("result", result.to_json())
 
     def error(self, problem: Problem) -> None:
         """The last line of a command that ended before there was a result."""
@@ -122,8 +123,15 @@ class JsonLines:
     def tell(self, event: str, **fields: Any) -> None:
         """One line; `event` and `time` come first."""
         with self._lock:
-            document = {"event": event, "time": instant(self._clock.wall_s()), **self._target, **fields}
-            self._lines.write([json.dumps(harmless_json(document), separators=(",", ":"))])
+            self._lines.write([json.dumps(harmless_json(self._document(event, fields)), separators=(",", ":"))])
+
+    def _tell_whole(self, event: str, value: dict[str, Any]) -> None:
+        """The same for something with thousands of images, whose text is made image by image."""
+        with self._lock:
+            self._lines.write(["".join(json_parts(self._document(event, {event: value}), _IMAGES))])
+
+    def _document(self, event: str, fields: dict[str, Any]) -> dict[str, Any]:
+        return {"event": event, "time": instant(self._clock.wall_s()), **self._target, **fields}
 
 
 def _allowance(allowance: Allowance) -> dict[str, float | None]:

@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transload.errors import LocalError, TransloadError, UsageError
 from transload.files import check_replaceable, local_errors, replace_file
 from transload.report.several import Results
-from transload.report.texts import harmless_json
+from transload.report.texts import json_parts
 
 if TYPE_CHECKING:
     from transload.report.result import Result
 
 
-def _to_json(result: Result | Results) -> str:
-    return json.dumps(harmless_json(result.to_json()), indent=2, ensure_ascii=False) + "\n"
+def _to_json(result: Result | Results) -> Iterator[str]:
+    yield from json_parts(result.to_json(), _IMAGES, indented=True)
+    yield "\n"
 
 
-def _to_markdown(result: Result | Results) -> str:
+def _to_markdown(result: Result | Results) -> Iterator[str]:
     from transload.report.markdown import pages, to_markdown  # few runs write one
 
-    return pages(result) if isinstance(result, Results) else to_markdown(result)
+    yield pages(result) if isinstance(result, Results) else to_markdown(result)
 
 
-def _to_html(result: Result | Results) -> str:
+def _to_html(result: Result | Results) -> Iterator[str]:
     from transload.report.webpage import to_html  # few runs write one
 
-    return to_html(result)
+    yield to_html(result)
 
 
-_WRITERS: Mapping[str, Callable[[Result | Results], str]] = {
+_TOGETHER = 64 << 10
+_IMAGES = 2  # how deep an image is in a result
+_WRITERS: Mapping[str, Callable[[Result | Results], Iterator[str]]] = {
     ".json": _to_json,
     ".md": _to_markdown,
     ".html": _to_html,
@@ -70,8 +72,21 @@ def write_reports(result: Result | Results, paths: Iterable[Path]) -> None:
         try:
             check_report_path(path)
             with local_errors("writing", path):
-                replace_file(path, _WRITERS[path.suffix.lower()](result).encode())
+                replace_file(path, _encoded(_WRITERS[path.suffix.lower()](result)))
         except TransloadError as error:
             failed.append(error)
     if failed:
         raise failed[0]
+
+
+def _encoded(parts: Iterator[str]) -> Iterator[bytes]:
+    """The parts as bytes, many small ones together."""
+    waiting: list[str] = []
+    length = 0
+    for part in parts:
+        waiting.append(part)
+        length += len(part)
+        if length >= _TOGETHER:
+            yield "".join(waiting).encode()
+            waiting, length = [], 0
+    yield "".join(waiting).encode()

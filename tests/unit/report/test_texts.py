@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import json
 import re
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -13,6 +15,11 @@ from hypothesis import strategies as st
 from transload.report import texts
 from transload.report.styled import Styled, folded
 
+TEXTS = st.sampled_from(["a\nb", "é\u202e", "\x1b[1m", ""])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "é", "c"]), inner),
+)
 FACTORS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40, "PiB": 1 << 50}
 
 
@@ -82,3 +89,21 @@ def test_folding_loses_no_word(text: str, width: int) -> None:
 
 def test_a_line_is_the_same_text_with_and_without_its_dress() -> None:
     assert str(Styled.of("a ", ("b", "bad"), " ")) == "a b"
+
+
+@given(JSON, st.integers(0, 4))
+def test_json_in_parts_is_the_same_text(value: object, depth: int) -> None:
+    whole = texts.harmless_json(value)
+    assert "".join(texts.json_parts(value, depth)) == json.dumps(whole, separators=(",", ":"))
+    indented = json.dumps(whole, indent=2, ensure_ascii=False)
+    assert "".join(texts.json_parts(value, depth, indented=True)) == indented
+
+
+def test_json_in_parts_takes_little_memory_besides_its_value() -> None:
+    value = {"images": [{f"key {number}": "text" for number in range(50)} for _ in range(1000)]}
+    tracemalloc.start()
+    try:
+        size = sum(map(len, texts.json_parts(value, 2, indented=True)))
+        assert tracemalloc.get_traced_memory()[1] < size / 10
+    finally:
+        tracemalloc.stop()
