@@ -131,3 +131,18 @@ def test_served_folders_give_and_take_in_a_tree(
     assert fetched(between.all_requests()) == once
     assert has_all(tmp_path / "one")
     assert has_all(tmp_path / "two")
+
+
+def test_the_login_of_the_source_is_not_given_to_a_site_that_gives(shell: Shell, start_registry: StartRegistry) -> None:
+    source = closed_to_all_but(ANN, published(start_registry("htpasswd"), WRITER))
+    giver = closed_to_all_but(BOB, start_registry("htpasswd"))
+    taker = start_registry()
+    log_in(shell, (giver.host, BOB))
+    shell.set(TRANSLOAD_SOURCE_PASSWORD=ANN.password)
+    tree = ["--to", giver.host, "--to", taker.host, "--via", f"{taker.host}={giver.host}"]
+    ran = shell("mirror", "--from", source.host, "--source-username", ANN.name, *tree)
+    assert ran.code == 0, ran.told
+    assert held(taker) == IMAGES
+    assert fetched(giver.all_requests()) == dict.fromkeys(digests(MADE), 1)
+    log = giver.log.read_text(errors="replace")
+    assert [f"auth.user.name={user.name}" in log for user in (ANN, BOB)] == [False, True]
