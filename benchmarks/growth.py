@@ -97,4 +97,6 @@ def _write(folder: str, raw: bytes) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) not in {3, 4} or not all(word.isdecimal() for word in sys.argv[2:]):
+        sys.exit("python -m benchmarks.growth FOLDER IMAGES [REPOSITORIES]")
     filled(Path(sys.argv[1]), *map(int, sys.argv[2:]))
