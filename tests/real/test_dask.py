@@ -23,10 +23,6 @@ from attrs import evolve
 from tests.real.clusters import Cluster, Relay, memory_of, running_cluster
 from tests.real.servers import Registry, StartRegistry
 from tests.real.vendor import NEW, Ran, Shell, digest_at, held, publish, push
-from transload.app.network import Network
-from transload.distributed.coordinator import Ended
-from transload.distributed.running import errand_of
-from transload.planning.planfile import load_plan
 from transload.testing.images import image
 from transload.testing.laboratory import Answer, Asked, Fault, Laboratory, Onward, drips, stalls
 
@@ -346,31 +342,6 @@ def test_a_scheduler_must_fit_too(
         ran = applied(shell, plan, "--dask", cluster.address)
     assert ran.code == 9, ran.told
     assert f"the scheduler {cluster.address}{told}" in ran.told
-
-
-def test_a_task_that_failed_on_a_worker_that_does_not_fit_is_given_out_again(
-    shell: Shell, start_registry: StartRegistry, registry: Registry, tmp_path: Path
-) -> None:
-    source = start_registry()
-    push(source, image("late", [30_000]), "app", "1")
-    plan = load_plan(planned(shell, f"{source.host}/app:1", f"{registry.host}/late").read_bytes())
-    with running_cluster(tmp_path) as running:
-        old = "import transload.version as v, transload.distributed.worker as w; v.__version__ = '0.0.9'"
-        running.worker("old", prelude=f"{old}; w.load_plan = None")
-        from distributed import Client  # without which running_cluster skips
-
-        from transload.distributed.cluster import DaskCluster
-
-        with Client(running.address, set_as_default=False) as client:  # type: ignore[no-untyped-call]  # it has no types
-            warned: list[str] = []
-            there = DaskCluster(client, errand_of(Network()), jobs=1, warn=warned.append)
-            with there.joined():
-                there.submit("late-1", plan)  # nobody has asked for the version yet
-                running.worker("fit")
-                heard = there.news(60.0)
-        assert heard == [Ended("late-1")]
-        (told,) = warned
-        assert re.search(r"has transload 0\.0\.9, and this is .*: it is left out", told)
 
 
 def test_a_scheduler_that_is_not_there(shell: Shell, registry: Registry, vendor: Registry) -> None:

@@ -11,10 +11,12 @@ from tests.real.clusters import running_cluster
 from tests.real.servers import Registry, StartRegistry
 from tests.real.test_dask import MIB, planned, tasks_at, until
 from tests.real.vendor import Ran, Shell, digest_at, held, push
-from transload.testing.images import image
+from transload.layout import LayoutStore
+from transload.testing.images import fill, image
 from transload.testing.laboratory import Answer, Asked, Fault, Laboratory, Onward, drips
 
 BARE = "import sys; sys.modules['transload'] = None"
+BLIND = "/nothing/is/here"
 OLD = "import transload.version as v, transload.distributed.worker as w; v.__version__ = '0.0.9'; w.load_plan = None"
 
 
@@ -86,3 +88,28 @@ def test_blobs_of_the_last_worker_that_fits_go_to_the_next_one_that_does(
         out, err = process.communicate(timeout=240)
     assert process.returncode == 0, out + err
     assert held(registry, "last") == {"app:1"}
+
+
+def test_a_worker_that_does_not_see_the_folder_of_the_images_is_left_out(
+    shell: Shell, registry: Registry, tmp_path: Path
+) -> None:
+    folder = tmp_path / "images"
+    store = LayoutStore(folder, create=True)
+    fill(store, image("shared", [2 * MIB + number for number in range(6)]), "app", "1")
+    blind = (
+        f"from transload.distributed import worker; worker.Path = lambda *parts: __import__('pathlib').Path({BLIND!r})"
+    )
+    words = ("--from", f"oci:{folder}", "--to", f"{registry.host}/shared")
+    assert shell("plan", *words, "-o", "shared.json").code == 0
+    with running_cluster(tmp_path) as cluster:
+        cluster.worker("blind", prelude=blind, threads=4)
+        process = shell.start("apply", "shared.json", "--dask", cluster.address)
+        out, err = process.communicate(timeout=240)
+        assert process.returncode == 9, out + err
+        assert f"does not see the images in '{folder}'" in out + err
+        cluster.worker("fit")
+        process = shell.start("apply", "shared.json", "--dask", cluster.address)
+        out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, out + err
+    assert err.count("it is left out (mount the folder there, under the same path)") == 1
+    assert held(registry, "shared") == {"app:1"}

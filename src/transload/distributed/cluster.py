@@ -44,16 +44,16 @@ _WARNINGS = 10
 
 @frozen
 class _Given:
-    """A task that was given out: only to the workers `to`, if it says which."""
+    """A task that was given out, to be done by one of the workers `to`."""
 
     future: Any
-    to: frozenset[str] | None = field(kw_only=True)
+    to: frozenset[str] = field(kw_only=True)
 
 
 class DaskCluster:
     """The workers of `client`, for one run. `jobs` is how many tasks a worker does at a time, at most.
 
-    A worker that does not fit is told with `warn`, and gets no task.
+    A worker that does not fit is told with `warn`, and gets no task: it has another version, or lacks one of `folders`.
     """
 
     def __init__(
@@ -63,12 +63,14 @@ class DaskCluster:
         *,
         jobs: int,
         warn: Callable[[str], None],
+        folders: tuple[str, ...] = (),
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._client: Any = client  # its methods have no types
         self._errand = errand
         self._jobs = jobs
         self._warn = warn
+        self._folders = folders
         self._clock = clock
         self._news: queue.SimpleQueue[Message | Ended | Unreachable] = queue.SimpleQueue()
         self._given: dict[str, _Given] = {}
@@ -134,6 +136,18 @@ class DaskCluster:
                     self._unfit[address] = error
                 else:
                     addresses += [] if isinstance(version, OSError) else [address]
+        if self._folders and addresses:
+            with self._asking():
+                lacking = self._client.run(worker.unseen, self._folders, workers=addresses, on_error="return")
+            for address, unseen in sorted(lacking.items()):
+                if isinstance(unseen, BaseException):  # it has gone
+                    addresses.remove(address)
+                elif unseen:
+                    addresses.remove(address)
+                    self._unfit[address] = PrerequisiteMissing(
+                        f"the worker {address} does not see the images in {shown(str(unseen))}",
+                        hint="mount the folder there, under the same path",
+                    )
         self._fit.update(addresses)
 
     def _leave_out(self, before: int) -> None:
@@ -171,20 +185,19 @@ class DaskCluster:
     def _take_back(self, there: frozenset[str]) -> None:
         """End the tasks whose workers have all gone: Dask would keep them for these, and they may never come back."""
         for task, given in list(self._given.items()):
-            if given.to is not None and not given.to & there:
+            if not given.to & there:
                 self._given.pop(task, None)
                 with self._asking():
                     self._client.cancel([given.future], force=True)
                 self._news.put(Ended(task, was_fatal=True))
 
     def submit(self, task: str, part: Plan) -> None:
-        """See `coordinator.Cluster`. Dask chooses the worker, among those that fit once there was another."""
-        to = frozenset(self._threads) if self._unfit else None
-        where = {} if to is None else {"workers": sorted(to), "allow_other_workers": False}
-        errand = self._errand.for_worker(len(self._threads))
+        """See `coordinator.Cluster`. Dask chooses among the workers that fit; one that comes later is checked first."""
+        to = sorted(self._threads)
+        errand = self._errand.for_worker(len(to))
         with self._asking():
-            future = self._client.submit(worker.carry, errand, task, dump_plan(part), key=task, pure=False, **where)
-        self._given[task] = _Given(future, to=to)
+            future = self._client.submit(worker.carry, errand, task, dump_plan(part), key=task, pure=False, workers=to)
+        self._given[task] = _Given(future, to=frozenset(to))
         future.add_done_callback(self._end)
 
     def news(self, timeout_s: float) -> list[Message | Ended]:
@@ -196,17 +209,10 @@ class DaskCluster:
                 if isinstance(heard, Unreachable):
                     raise heard
                 if isinstance(heard, Ended):
-                    heard = self._judged(heard, self._given.pop(heard.task, None))
+                    self._given.pop(heard.task, None)
                 found.append(heard)
                 heard = self._news.get_nowait()
         return found
-
-    def _judged(self, ended: Ended, given: _Given | None) -> Ended:
-        """The same, but given out again if a worker may have had it that does not fit and came a moment ago."""
-        if ended.error is None or given is None or given.to is not None:
-            return ended
-        self._look()
-        return Ended(ended.task) if self._unfit else ended
 
     def stop(self) -> None:
         """See `coordinator.Cluster`."""

@@ -51,7 +51,8 @@ def run(
 
     Failures are part of the outcome. Raises `UsageError` for a plan that needs files of this machine; `Unreachable` if
     there is no worker or no scheduler; `PrerequisiteMissing` if no worker has the version of transload and Dask that is
-    here, and `DocumentInvalid` for a file that is no plan. Workers with another version are left out, with a `notice`.
+    here and sees the folders of the plan, and `DocumentInvalid` for a file that is no plan. Other workers are left out,
+    with a `notice`.
     """
     from transload.distributed.cluster import DaskCluster  # needs Dask, which is an extra
 
@@ -60,7 +61,9 @@ def run(
     network = network or Network()
     cancellation = Cancellation.within(cancellation or Cancellation())
     errand = errand_of(network)
-    cluster = DaskCluster(client, errand, jobs=jobs, warn=notice)
+    sources = map(Location.parse, decided.sources)
+    folders = tuple(source.value for source in sources if source.kind == "oci")
+    cluster = DaskCluster(client, errand, jobs=jobs, warn=notice, folders=folders)
     with cluster.joined():
         cluster.wait(network.give_up_after_s, cancellation)
         coordinator = Coordinator(

@@ -94,6 +94,11 @@ def carry(errand: tuple[Any, ...], key: str, part: bytes) -> str:
     return last
 
 
+def unseen(folders: tuple[str, ...]) -> str | None:
+    """The first of the folders with images that this worker does not see."""
+    return next((folder for folder in folders if not Path(folder, "oci-layout").is_file()), None)
+
+
 def stop(run_name: str) -> None:
     """End the tasks of a run in this process: what moves is parked where the target can, and nothing more begins."""
     with _LOCK:
