@@ -42,13 +42,22 @@ os.environ.setdefault("TRANSLOAD_STATE_DIR", _state.name)
 # Longest first, so that no worker has one left when the others have ended.
 FIRST = (
     "tests/real/test_names.py",
+    "tests/real/test_dask.py",
+    "tests/real/test_media.py",
+    "tests/real/test_deploy_container.py",
+    "tests/real/test_requests.py",
+    "tests/real/test_serve_pages.py",
+    "tests/real/test_load.py",
+    "tests/real/test_report_page.py",
     "docs/guides/bundles.md",
     "docs/guides/mirror-a-release.md",
     "tests/real/test_full_disk.py",
     "tests/real/test_interrupted_uploads.py",
     "tests/real/test_serve_killed.py",
     "docs/guides/as-a-library.md",
-    "tests/real/test_media.py",
+    "tests/real/test_roundtrips.py",
+    "tests/real/test_cli_mirror.py",
+    "tests/real/test_counts.py",
     "engines",
 )
 
