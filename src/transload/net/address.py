@@ -160,13 +160,16 @@ def without_query(url: str, key: str) -> str:
 
 def redirect_target(url: str, location: str) -> str:
     """The URL that the `Location` of an answer to `url` means. Raises `InsecureRefused` if it leaves https for http."""
-    target = joined(url, location)
-    if Origin.of(url).scheme == "https" and Origin.of(target).scheme == "http":
+    return _as_secure(Origin.of(url), Url.parse(_absolute(url, location)))
+
+
+def _as_secure(asked: Origin, target: Url) -> str:
+    if asked.scheme == "https" and target.origin.scheme == "http":
         raise InsecureRefused(
-            f"{Origin.of(url)} redirects to plain HTTP at {Origin.of(target)}",
+            f"{asked} redirects to plain HTTP at {target.origin}",
             hint="the server must redirect to https; a downgrade is never followed",
         )
-    return target
+    return str(target)
 
 
 def session_url(url: str, location: str) -> str:
@@ -179,7 +182,7 @@ def session_url(url: str, location: str) -> str:
     trapped = not target.names_port or target.origin.scheme != asked.scheme == "https"
     if target.origin.host == asked.host and trapped:
         return str(Url(asked, True, target.path, target.query))
-    return redirect_target(url, str(target))
+    return _as_secure(asked, target)
 
 
 def joined(url: str, location: str) -> str:
