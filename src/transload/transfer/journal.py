@@ -167,7 +167,7 @@ class Journal:
                 return
             except LocalError:
                 pass  # a file system without locks
-            uploads = _read(self._path).uploads.values()
+            uploads = _read(self._path, blobs=False).uploads.values()
             folder.unlink(self._path.name)
             if uploads:
                 lines = "".join(json.dumps(_line_of(upload)) + "\n" for upload in uploads)
@@ -212,9 +212,12 @@ class _Noted:
         self.uploads: dict[tuple[str, Digest], NotedUpload] = {}
 
     @classmethod
-    def of(cls, content: bytes) -> _Noted:
+    def of(cls, content: bytes, *, blobs: bool = True) -> _Noted:
+        """All of them, or without the blobs, which takes far less time where there are thousands."""
         noted = cls()
         for line in content.splitlines():
+            if not blobs and line.count(b",") == 1:
+                continue
             with contextlib.suppress(ValueError, TypeError, TransloadError):  # a line of a crash, or of somebody else
                 noted._take_line(line)
         return noted
@@ -237,9 +240,9 @@ class _Noted:
             self.uploads.pop((upload.repository, upload.digest), None)
 
 
-def _read(path: Path) -> _Noted:
+def _read(path: Path, *, blobs: bool = True) -> _Noted:
     try:
         with local_errors("reading", path):
-            return _Noted.of(read_file(path, JOURNAL_BYTES))
+            return _Noted.of(read_file(path, JOURNAL_BYTES), blobs=blobs)
     except LocalError:  # it does not exist or cannot be read: it was only a hint
         return _Noted()
