@@ -19,7 +19,7 @@ from transload.threads import Cancellation, TaskGroup
 from transload.transfer.agenda import Agenda
 from transload.transfer.blobs import Opens, Passed, Placing
 from transload.transfer.bodyorder import in_order_of_images
-from transload.transfer.gathering import NAMES, RUN, Gathered, Gathering
+from transload.transfer.gathering import RUN, Gathered, Gathering
 from transload.transfer.headstart import HeadStart
 from transload.transfer.images import Images
 from transload.transfer.journal import Journal
@@ -249,7 +249,7 @@ class _Engine:
         if not self._gathering.takes(step):
             return [step]
         if isinstance(step, ManifestStep):
-            return [step, *self._turns.more(self._agenda, step, NAMES - 1)]
+            return [step, *self._turns.more(self._agenda, step, self._gathering.names - 1)]
         self._reading = True
         return [step, *(self._turns.more(self._agenda, step, RUN - 1) if self._gathering.one_reads else ())]
 

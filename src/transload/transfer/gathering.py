@@ -20,8 +20,7 @@ BYTES = 4 << 20
 """So many blobs or bytes are stored together at most. A crash costs them once more."""
 RUN = 64
 """So many small blobs of a local source one thread reads, before it looks for other work."""
-NAMES = 512
-"""So many manifests are stored together at most."""
+_NAMES, _NAMES_OF = 512, 8
 
 
 @frozen
@@ -86,7 +85,13 @@ class Gathering:
         self.one_reads = self._blobs and all(store.request_costs is None for store in sources.values())
         self.waiting: list[Gathered] = []
         self._bytes = 0
+        self._named = 0
         self._lock = threading.Lock()
+
+    @property
+    def names(self) -> int:
+        """How many manifests are to be stored together now, at most."""
+        return names_together(self._named)
 
     def takes(self, step: Step) -> bool:
         """Whether this step may be done together with others of its kind."""
@@ -168,6 +173,20 @@ class Gathering:
             ]
             with at_side("target"):
                 self._gathers.put_manifests(puts)
+            with self._lock:
+                self._named += len(puts)
+
+
+def names_together(named: int) -> int:
+    """How many manifests are stored together when so many of the run are.
+
+    A folder writes the list of all each time. With an eighth more each time, that work grows with the number of images,
+    and not with its square.
+
+    >>> names_together(0), names_together(80_000)
+    (512, 10000)
+    """
+    return max(_NAMES, named // _NAMES_OF)
 
 
 def _digest_of(content: bytes, blob: Descriptor) -> Digest | None:
