@@ -196,10 +196,10 @@ def test_workers_that_do_not_come_back_end_the_run(
 
 
 def test_ctrl_c_parks_what_moves_and_leaves_no_task(
-    shell: Shell, start_registry: StartRegistry, registry: Registry, tmp_path: Path
+    shell: Shell, start_registry: StartRegistry, tmp_path: Path
 ) -> None:
     """With one worker: of several with one state folder, only one at a time notes where its uploads go on."""
-    source, built = start_registry(), image("stopped", [8 * MIB])
+    source, registry, built = start_registry(), start_registry(), image("stopped", [8 * MIB])
     push(source, built, "app", "1")
     blob = built.manifest.layers[0]
     drip = drips(about=blob.digest, rate=600_000)
