@@ -28,7 +28,7 @@ _PAUSE_S = 60.0
 """A pause between two attempts that is no longer than this counts as waiting for the host."""
 _FIRST_REPORT_S = 2.5
 _LIKELY = 0.75  # of the longest pause, which jitter shortens
-_JUST_NOW_S = 5.0
+_JUST_NOW_S = 15.0
 
 
 def attempts_ahead(failures: int, left_s: float, cost_s: float) -> int:
