@@ -111,5 +111,5 @@ def test_a_worker_that_does_not_see_the_folder_of_the_images_is_left_out(
         process = shell.start("apply", "shared.json", "--dask", cluster.address)
         out, err = process.communicate(timeout=240)
     assert process.returncode == 0, out + err
-    assert err.count("it is left out (mount the folder there, under the same path)") == 1
+    assert err.count("it is left out (mount the folder there, under the same path, and ") == 1
     assert held(registry, "shared") == {"app:1"}

@@ -146,7 +146,7 @@ class DaskCluster:
                     addresses.remove(address)
                     self._unfit[address] = PrerequisiteMissing(
                         f"the worker {address} does not see the images in {shown(str(unseen))}",
-                        hint="mount the folder there, under the same path",
+                        hint="mount the folder there, under the same path, and let the worker's user read it",
                     )
         self._fit.update(addresses)
 

@@ -7,6 +7,7 @@ of a run share one HTTP client in each process, so that a registry sees no more 
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 import threading
 from collections import deque
@@ -95,8 +96,8 @@ def carry(errand: tuple[Any, ...], key: str, part: bytes) -> str:
 
 
 def unseen(folders: tuple[str, ...]) -> str | None:
-    """The first of the folders with images that this worker does not see."""
-    return next((folder for folder in folders if not Path(folder, "oci-layout").is_file()), None)
+    """The first of the folders with images that this worker does not see, or may not read."""
+    return next((folder for folder in folders if not os.access(Path(folder, "oci-layout"), os.R_OK)), None)
 
 
 def stop(run_name: str) -> None:
