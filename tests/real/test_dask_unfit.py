@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from pathlib import Path
@@ -113,3 +114,20 @@ def test_a_worker_that_does_not_see_the_folder_of_the_images_is_left_out(
     assert process.returncode == 0, out + err
     assert err.count("it is left out (mount the folder there, under the same path, and ") == 1
     assert held(registry, "shared") == {"app:1"}
+
+
+def test_a_worker_that_is_frozen_is_left_out(
+    shell: Shell, start_registry: StartRegistry, registry: Registry, tmp_path: Path
+) -> None:
+    source = start_registry()
+    push(source, image("frozen", [20_000]), "app", "1")
+    plan = planned(shell, f"{source.host}/app:1", f"{registry.host}/frozen")
+    with running_cluster(tmp_path) as cluster:
+        frozen = cluster.worker("frozen")
+        cluster.worker("fit")
+        frozen.send_signal(signal.SIGSTOP)
+        process = shell.start("apply", plan, "--dask", cluster.address)
+        out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, out + err
+    assert err.count("did not answer within 10 seconds: it is left out") == 1
+    assert held(registry, "frozen") == {"app:1"}

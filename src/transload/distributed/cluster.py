@@ -6,6 +6,7 @@ Dask's own promises that this relies on: a task whose worker is lost runs on ano
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import pkgutil
 import queue
@@ -31,6 +32,10 @@ from transload.version import __version__
 _LOOK_S = 2.0
 """How often the scheduler is asked which workers there are."""
 _RESULT_S = 20.0
+_ANSWER_S = 10.0
+"""How long a worker may take to answer. One that is frozen never does, and Dask would wait for it for minutes."""
+_SILENT_S = 60.0
+"""A worker that did not answer is asked again after so long."""
 _VERSIONS = {
     "Dask": ("distributed:__version__", dask_version),
     "transload": ("transload.version:__version__", __version__),
@@ -76,6 +81,8 @@ class DaskCluster:
         self._given: dict[str, _Given] = {}
         self._fit: set[str] = set()
         self._unfit: dict[str, PrerequisiteMissing] = {}
+        self._silent: dict[str, float] = {}
+        """Until when a worker is not asked again."""
         self._looked_s = float("-inf")
         self._threads: Mapping[str, int] = {}
         """Of the workers that are there and fit."""
@@ -126,29 +133,47 @@ class DaskCluster:
     def _check_workers(self, addresses: list[str]) -> None:
         """Learn which of them fit; those that have gone meanwhile are asked again if they come back."""
         for what, (where, _) in _VERSIONS.items():
-            with self._asking():
-                found = self._client.run(pkgutil.resolve_name, where, workers=addresses, on_error="return")
-            addresses = []
-            for address, version in sorted(found.items()):
+            versions, addresses = self._ask(addresses, pkgutil.resolve_name, where), []
+            for address, version in versions.items():
                 try:
                     _check_version(f"the worker {address}", what, version)
                 except PrerequisiteMissing as error:
                     self._unfit[address] = error
                 else:
-                    addresses += [] if isinstance(version, OSError) else [address]
+                    addresses.append(address)
         if self._folders and addresses:
-            with self._asking():
-                lacking = self._client.run(worker.unseen, self._folders, workers=addresses, on_error="return")
-            for address, unseen in sorted(lacking.items()):
-                if isinstance(unseen, BaseException):  # it has gone
-                    addresses.remove(address)
-                elif unseen:
-                    addresses.remove(address)
+            lacking, addresses = self._ask(addresses, worker.unseen, self._folders), []
+            for address, unseen in lacking.items():
+                if unseen is None:
+                    addresses.append(address)
+                else:
                     self._unfit[address] = PrerequisiteMissing(
                         f"the worker {address} does not see the images in {shown(str(unseen))}",
                         hint="mount the folder there, under the same path, and let the worker's user read it",
                     )
         self._fit.update(addresses)
+
+    def _ask(self, addresses: list[str], function: Callable[..., Any], *words: object) -> dict[str, Any]:
+        """What each worker returns, or an exception. Those that have gone, or do not answer in time, are left out."""
+
+        async def asked(address: str) -> Any:
+            asking = self._client.run(function, *words, workers=[address], on_error="return")
+            try:
+                return (await asyncio.wait_for(asking, _ANSWER_S)).get(address, OSError())
+            except TimeoutError as error:
+                return error
+
+        async def all_asked() -> list[Any]:
+            return await asyncio.gather(*map(asked, addresses))
+
+        with self._asking():
+            answers = dict(sorted(zip(addresses, self._client.sync(all_asked), strict=True)))
+        for address in [address for address, answer in answers.items() if isinstance(answer, OSError)]:
+            if isinstance(answers.pop(address), TimeoutError):
+                if address not in self._silent and len(self._silent) < _WARNINGS:
+                    self._warn(f"the worker {address} did not answer within {_ANSWER_S:.0f} seconds: it is left out")
+                self._silent[address] = self._clock.monotonic_s() + _SILENT_S
+        return answers
 
     def _leave_out(self, before: int) -> None:
         """Tell which workers do not fit, of which so many were told before."""
@@ -172,7 +197,8 @@ class DaskCluster:
         if not self._fit:
             self._check_scheduler()
         told = len(self._unfit)
-        if new := [address for address in there if address not in self._fit and address not in self._unfit]:
+        now_s, known = self._clock.monotonic_s(), self._fit | self._unfit.keys()
+        if new := [address for address in there if address not in known and now_s >= self._silent.get(address, 0)]:
             self._check_workers(new)
         self._threads = {address: threads for address, threads in there.items() if address in self._fit}
         if not self._fit:
@@ -216,8 +242,7 @@ class DaskCluster:
 
     def stop(self) -> None:
         """See `coordinator.Cluster`."""
-        with self._asking():
-            self._client.run(worker.stop, self._errand.name, on_error="ignore")
+        self._tell_all(worker.stop)
 
     def _leave(self) -> None:
         with contextlib.suppress(Unreachable, PrerequisiteMissing), self._asking():
@@ -226,7 +251,18 @@ class DaskCluster:
                 self._client.cancel([given.future for given in self._given.values()], force=True)
             self._given.clear()
             if self._threads:
-                self._client.run(worker.end, self._errand.name, on_error="ignore")
+                self._tell_all(worker.end)
+
+    def _tell_all(self, function: Callable[[str], None]) -> None:
+        """Call `function` on the workers that had tasks. One that does not answer in time is left alone."""
+
+        async def told() -> None:
+            asking = self._client.run(function, self._errand.name, workers=list(self._threads), on_error="ignore")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asking, _ANSWER_S)
+
+        with self._asking():
+            self._client.sync(told)
 
     # --- called by threads of Dask
 
@@ -275,13 +311,8 @@ class DaskCluster:
 
 
 def _check_version(who: str, what: str, found: object) -> None:
-    """Raises `PrerequisiteMissing` unless `found`, a version or what came instead, is the one here.
-
-    An `OSError` says that it has gone, which is no matter of versions.
-    """
+    """Raises `PrerequisiteMissing` unless `found`, a version or what came instead, is the one here."""
     _, here = _VERSIONS[what]
-    if isinstance(found, OSError):
-        return
     if isinstance(found, ImportError):
         raise PrerequisiteMissing(
             f"{who} has no {what}",

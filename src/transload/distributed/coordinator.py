@@ -283,6 +283,7 @@ class Coordinator:
         until_s = self._clock.monotonic_s() + _PARK_S
         while self._tasks and self._clock.monotonic_s() < until_s:
             self._hear(_LOOK_S)
+            self._cluster.at_a_time()  # what was on workers that have gone ends
 
     def _give_up(self, error: TransloadError) -> None:
         """Nothing more can be done: what is left fails with `error`."""

@@ -189,6 +189,36 @@ def test_without_workers_the_run_ends() -> None:
     assert re.match("all workers have gone", str(outcome.images[0].error))
 
 
+class Deserted(Hall):
+    """A hall whose only worker is lost when the run is cancelled: a task ends when the workers are looked for."""
+
+    def __init__(self, scene: Scene, cancellation: Cancellation) -> None:
+        super().__init__(scene, workers=1)
+        self.heard = 0
+        self._cancellation = cancellation
+        self._lost: list[Message | Ended] = []
+
+    def at_a_time(self) -> int:
+        if self.stopped:
+            self._lost = [Ended(task, was_fatal=True) for task, _ in self.given]
+        return super().at_a_time()
+
+    def news(self, timeout_s: float) -> list[Message | Ended]:
+        self.heard += 1
+        assert self.heard < 1000
+        self._cancellation.cancel()
+        return self._lost
+
+
+def test_a_cancelled_run_does_not_wait_for_a_worker_that_is_lost() -> None:
+    scene, cancellation = Scene(), Cancellation()
+    scene.publish(image("one", [5000]), "app:1")
+    hall = Deserted(scene, cancellation)
+    outcome = carried(hall, scene.plan("app:1"), Recorder(), cancellation=cancellation)
+    assert outcome.interrupted
+    assert hall.heard == 3  # the last of what was under way, then what was lost
+
+
 def test_a_cancelled_run_stops_the_workers() -> None:
     scene, cancellation = Scene(), Cancellation()
     scene.publish(image("one", [5000]), "app:1")
