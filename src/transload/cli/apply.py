@@ -23,7 +23,7 @@ from transload.app.saved import prepare_saved
 from transload.app.settings import Environment
 from transload.cli import options
 from transload.cli.command import Command, is_written
-from transload.cli.commandline import command_line, connection_words, limit_words
+from transload.cli.commandline import command_line, connection_words, limit_words, operand
 from transload.cli.flags import GateFlags, LoginFlags, RunFlags
 from transload.cli.gather import gather_logins
 from transload.cli.gating import gates, gates_of
@@ -111,10 +111,10 @@ def apply(
         words = [word for flag, store in named.items() for word in (f"--{flag}", store)]
         words += ["--dask", dask] if dask is not None else []
         words += connection_words(network, gathered)
-        again = command_line(["apply", str(file), *words])
+        again = command_line(["apply", operand(file), *words])
         words += limit_words(limits) + (["--jobs", str(jobs)] if jobs != BODIES else []) + run.words
         checks = [*trust.words, *record.words, *signing.words, *gating.words]
-        asked = command_line(["apply", str(file), *sharing.words(which), *words, *checks])
+        asked = command_line(["apply", operand(file), *sharing.words(which), *words, *checks])
         began = StartTime.now(asked, session.output.run_id)
         session.begins(began.asked, began, Location.parse(decided.target))
         signer = record_signer(record, signing, session, gating)

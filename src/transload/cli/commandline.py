@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transload.app.job import BODIES, Job
@@ -26,6 +27,11 @@ def command_line(words: Iterable[str]) -> str:
 
         return subprocess.list2cmdline(line)
     return shlex.join(line)
+
+
+def operand(place: str | Path) -> str:
+    """A file or another place as a word of a command line: a name that begins with a dash would be an option."""
+    return f"./{place}" if str(place).startswith("-") else str(place)
 
 
 def command_words(job: Job, more: Iterable[str] = ()) -> list[str]:

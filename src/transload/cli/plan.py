@@ -16,7 +16,7 @@ from transload.app.planplaces import PlanPlace, check_plan_place, plan_place, wr
 from transload.cli import ages as age_flags
 from transload.cli import options
 from transload.cli.command import Command
-from transload.cli.commandline import command_line, command_words, connection_words
+from transload.cli.commandline import command_line, command_words, connection_words, operand
 from transload.cli.flags import LoginFlags, WantedFlags
 from transload.cli.gather import check_via_is_used, gather, tell_the_same
 from transload.cli.output import OutputFormat
@@ -116,4 +116,4 @@ def _write(decided: Plan, place: PlanPlace, session: Session) -> None:
     with session.stoppable(), session.stores() as stores:
         at, digest = write_plan(decided, place, stores)
     remember(digest, session.environment.state)
-    session.output.notice(f"plan written; to do it: {command_line(['apply', at])}")
+    session.output.notice(f"plan written; to do it: {command_line(['apply', operand(at)])}")

@@ -17,7 +17,14 @@ from transload.app.stores import Carried
 from transload.cli import ages as age_flags
 from transload.cli import completion, options
 from transload.cli.command import Command
-from transload.cli.commandline import command_line, connection_words, limit_words, platform_words, referrers_words
+from transload.cli.commandline import (
+    command_line,
+    connection_words,
+    limit_words,
+    operand,
+    platform_words,
+    referrers_words,
+)
 from transload.cli.console import say_notes
 from transload.cli.flags import GateFlags, LoginFlags, RunFlags, WantedFlags
 from transload.cli.gather import gather
@@ -99,7 +106,7 @@ def push(
         job = gathered.job
         switches = [*(["--compress"] if compress else []), *(["--allow-older"] if allow_older else [])]
         words = [
-            carried,
+            operand(carried),
             *_words(reading, job),
             *switches,
             *connection_words(network, gathered.logins),
