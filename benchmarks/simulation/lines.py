@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SEND_BUFFER, FAR_SEND_BUFFER, FAR_S = 1 << 20, 4 << 20, 0.05
 _COUNTED = 32 << 10
+_HEAD_ENDS = b"\r\n\r\n"
 _COPIED = 64 << 10
 
 
@@ -155,7 +156,9 @@ class Line(socket.socket):
             if not woken:
                 raise TimeoutError("timed out")
         size = min(room, len(view))
-        flow.push(size if len(view) >= _COUNTED or view[0] == 0 else bytes(view[:size]))
+        head = _head_of(view[:size])
+        flow.push(head)
+        flow.push(size - len(head))
         return size
 
     def sendall(self, data: Any, _flags: int = 0) -> None:
@@ -171,6 +174,16 @@ class Line(socket.socket):
     def _rouse_writer(self) -> None:
         if self._writer is not None:
             self._virtual.wake(self._writer)
+
+
+def _head_of(view: memoryview) -> bytes:
+    """What is sent as it is: all but a body, which holds zeros, and may come behind its headers."""
+    if view[0] == 0:
+        return b""
+    if len(view) < _COUNTED:
+        return bytes(view)
+    head, end, _ = bytes(view[:_COUNTED]).partition(_HEAD_ENDS)
+    return head + end if end else b""
 
 
 def _write(view: memoryview, payload: Payload) -> None:

@@ -78,7 +78,7 @@ def simulated(*, seed: int = 1, longest_s: float = 1e6) -> Iterator[Virtual]:
         for at, attribute, value in (
             (connection, "MeteredSocket", MeteredLine),
             (connection, "wait_for_read", wait_for_read),
-            (connection, "select", _with(select, poll=Poll)),
+            (flight, "select", _with(select, poll=Poll)),
             (urllib3.connection, "wait_for_read", wait_for_read),
             (flight, "socket", _with(socket, socket=Line)),
             (transload.oci.digest, "hashlib", _with(hashlib, new=_new)),
