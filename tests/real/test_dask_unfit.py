@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import threading
 import time
 from pathlib import Path
@@ -89,6 +90,32 @@ def test_blobs_of_the_last_worker_that_fits_go_to_the_next_one_that_does(
         out, err = process.communicate(timeout=240)
     assert process.returncode == 0, out + err
     assert held(registry, "last") == {"app:1"}
+
+
+def test_a_worker_that_comes_back_at_its_address_with_another_version_is_left_out(
+    shell: Shell, start_registry: StartRegistry, registry: Registry, tmp_path: Path
+) -> None:
+    source, built = start_registry(), image("back", [6 * MIB])
+    push(source, built, "app", "1")
+    big = built.manifest.layers[0].digest
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = str(listening.getsockname()[1])
+    with running_cluster(tmp_path) as cluster, Laboratory(source.host, [drips(about=big, rate=600_000)]) as lab:
+        first = cluster.worker("first", "--worker-port", port)
+        plan = planned(shell, f"{lab.host_port}/app:1", f"{registry.host}/back")
+        process = shell.start("apply", plan, "--dask", cluster.address)
+        until(lambda: lab.tally.fetched[big] >= MIB // 2, process)
+        cluster.worker("second")
+        process.send_signal(signal.SIGSTOP)  # it must not see that the first one has gone
+        first.kill()
+        first.wait()
+        cluster.worker("old", "--worker-port", port, prelude=OLD)
+        until(lambda: "Compute Failed" in cluster.log("old"))
+        process.send_signal(signal.SIGCONT)
+        out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, out + err
+    assert err.count("has transload 0.0.9, and this is ") == 1
+    assert held(registry, "back") == {"app:1"}
 
 
 def test_a_worker_that_does_not_see_the_folder_of_the_images_is_left_out(

@@ -235,10 +235,21 @@ class DaskCluster:
                 if isinstance(heard, Unreachable):
                     raise heard
                 if isinstance(heard, Ended):
-                    self._given.pop(heard.task, None)
+                    heard = self._judged(heard, self._given.pop(heard.task, None))
                 found.append(heard)
                 heard = self._news.get_nowait()
         return found
+
+    def _judged(self, ended: Ended, given: _Given | None) -> Ended:
+        """The same; without its error if a worker may have had it that has another version since it came back.
+
+        Dask knows workers by their addresses, and gives a lost worker's task to the next one at the same address.
+        """
+        if ended.error is None or given is None:
+            return ended
+        self._fit -= given.to
+        self._look()
+        return Ended(ended.task) if given.to & self._unfit.keys() else ended
 
     def stop(self) -> None:
         """See `coordinator.Cluster`."""
