@@ -54,7 +54,7 @@ def test_a_saved_plan_is_applied_and_what_arrived_since_is_not_sent_again(
     applied = shell("apply", "my plan.json", "--report", "r.json")
     assert applied.code == 0, applied.told
     assert held(registry, "saved") == {f"arc-dns:{NEW}", f"arc-sqlmi:{NEW}"}
-    assert json.loads((tmp_path / "r.json").read_text())["asked"] == "transload apply 'my plan.json'"
+    assert json.loads((tmp_path / "r.json").read_text())["asked"] == "transload apply 'my plan.json' --report r.json"
     again = shell("apply", "my plan.json", "--output", "json").events[-1]["result"]
     assert again["exit_code"] == 0
 
