@@ -105,12 +105,12 @@ def test_a_worker_that_comes_back_at_its_address_with_another_version_is_left_ou
         plan = planned(shell, f"{lab.host_port}/app:1", f"{registry.host}/back")
         process = shell.start("apply", plan, "--dask", cluster.address)
         until(lambda: lab.tally.fetched[big] >= MIB // 2, process)
-        cluster.worker("second")
         process.send_signal(signal.SIGSTOP)  # it must not see that the first one has gone
         first.kill()
         first.wait()
         cluster.worker("old", "--worker-port", port, prelude=OLD)
         until(lambda: "Compute Failed" in cluster.log("old"))
+        cluster.worker("second")
         process.send_signal(signal.SIGCONT)
         out, err = process.communicate(timeout=240)
     assert process.returncode == 0, out + err
