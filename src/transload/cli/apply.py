@@ -23,7 +23,7 @@ from transload.app.saved import prepare_saved
 from transload.app.settings import Environment
 from transload.cli import options
 from transload.cli.command import Command, is_written
-from transload.cli.commandline import command_line, connection_words, limit_words, operand
+from transload.cli.commandline import all_words, command_line, connection_words, limit_words, operand
 from transload.cli.flags import GateFlags, LoginFlags, RunFlags
 from transload.cli.gather import gather_logins
 from transload.cli.gating import gates, gates_of
@@ -113,7 +113,7 @@ def apply(
         words += connection_words(network, gathered)
         again = command_line(["apply", operand(file), *words])
         words += limit_words(limits) + (["--jobs", str(jobs)] if jobs != BODIES else []) + run.words
-        checks = [*trust.words, *record.words, *signing.words, *gating.words]
+        checks = all_words(trust, record, signing, gating)
         asked = command_line(["apply", operand(file), *sharing.words(which), *words, *checks])
         began = StartTime.now(asked, session.output.run_id)
         session.begins(began.asked, began, Location.parse(decided.target))

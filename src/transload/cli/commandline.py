@@ -6,7 +6,7 @@ import os
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from transload.app.job import BODIES, Job
 from transload.app.network import Network
@@ -32,6 +32,16 @@ def command_line(words: Iterable[str]) -> str:
 def operand(place: str | Path) -> str:
     """A file or another place as a word of a command line: a name that begins with a dash would be an option."""
     return f"./{place}" if str(place).startswith("-") else str(place)
+
+
+class _HasWords(Protocol):
+    @property
+    def words(self) -> list[str]: ...
+
+
+def all_words(*groups: _HasWords) -> list[str]:
+    """The words of several groups of flags."""
+    return [word for group in groups for word in group.words]
 
 
 def command_words(job: Job, more: Iterable[str] = ()) -> list[str]:

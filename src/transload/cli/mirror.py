@@ -14,7 +14,14 @@ from transload.app.outcome import StartTime
 from transload.cli import ages as age_flags
 from transload.cli import options
 from transload.cli.command import Command
-from transload.cli.commandline import command_line, command_words, connection_words, limit_words, retry_command
+from transload.cli.commandline import (
+    all_words,
+    command_line,
+    command_words,
+    connection_words,
+    limit_words,
+    retry_command,
+)
 from transload.cli.declaring import option
 from transload.cli.gather import agreed, check_via_is_used, gather, no_question, tell_the_same
 from transload.cli.gating import gates, with_gates
@@ -102,14 +109,8 @@ def mirror(
             raise UsageError("--max-bytes does not go with an engine as the target", hint="leave it out")
         more = [*connection_words(network, gathered.logins), *limit_words(limits)]
         records = recording(record, signer, several=bool(wanted.also_to))
-        more += [
-            *(["--verify-medium"] if verify_medium else []),
-            *gating.words,
-            *record.words,
-            *signing.words,
-            *trust.words,
-            *run.words,
-        ]
+        more += ["--verify-medium"] if verify_medium else []
+        more += all_words(gating, record, signing, trust, run)
         targets = (str(job.target), *wanted.also_to)
         if if_new:
             from transload.app.onlyone import only_one  # runs of cron

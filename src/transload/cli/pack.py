@@ -18,7 +18,7 @@ from transload.app.trusthints import planned_hints
 from transload.cli import ages as age_flags
 from transload.cli import completion, options
 from transload.cli.command import Command
-from transload.cli.commandline import command_line, command_words, connection_words, limit_words
+from transload.cli.commandline import all_words, command_line, command_words, connection_words, limit_words
 from transload.cli.console import show_result, width_of
 from transload.cli.flags import GateFlags, LoginFlags, MediaFlags, RunFlags, WantedFlags
 from transload.cli.gather import gather, tell_the_same
@@ -147,8 +147,8 @@ def pack(
             limits=limits,
         )
         paths = {"--against": against, "--against-key": against_key}
-        more = [*connection_words(network, gathered.logins), *limit_words(limits), *media.words, *gating.words]
-        more += [*record.words, *signing.words, *trust.words, *run.words]
+        more = [*connection_words(network, gathered.logins), *limit_words(limits)]
+        more += all_words(media, gating, record, signing, trust, run)
         own = _words(out, packing.division, volume_size, paths, also, with_tool)
         words = ["pack", *command_words(job, [*own, *more])]
         images = [word for image in job.images for word in ("--image", image)]

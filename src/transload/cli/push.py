@@ -18,6 +18,7 @@ from transload.cli import ages as age_flags
 from transload.cli import completion, options
 from transload.cli.command import Command
 from transload.cli.commandline import (
+    all_words,
     command_line,
     connection_words,
     limit_words,
@@ -111,11 +112,7 @@ def push(
             *switches,
             *connection_words(network, gathered.logins),
             *limit_words(limits),
-            *gating.words,
-            *record.words,
-            *signing.words,
-            *trust.words,
-            *run.words,
+            *all_words(gating, record, signing, trust, run),
         ]
         again = record.again(_again(words, job))
         began = StartTime.now(again(()), session.output.run_id)

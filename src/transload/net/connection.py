@@ -70,7 +70,7 @@ class ThriftyResponse(http.client.HTTPResponse):
         """See `http.client`. An answer without a body is at its end when its headers are read."""
         super().begin()
         if self.length == 0:
-            self._close_conn()  # type: ignore[attr-defined]
+            self._close_conn()  # type: ignore[attr-defined]  # http.client has it, its types do not
 
     def _read_status(self) -> tuple[str, int, str]:
         """The first line of the answer. A limited number of interim answers (RFC 9110, section 15.2) is skipped."""
@@ -90,7 +90,7 @@ class ThriftyResponse(http.client.HTTPResponse):
         count = self._arriving(view)
         self.length = (self.length or 0) - count
         if not count or not self.length:
-            self._close_conn()  # type: ignore[attr-defined]
+            self._close_conn()  # type: ignore[attr-defined]  # http.client has it, its types do not
         return view[:count] if size >= _LARGE else bytes(view[:count])
 
     def _space(self, size: int) -> memoryview:

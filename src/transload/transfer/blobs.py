@@ -101,7 +101,7 @@ def _ends_none() -> bool:
     return False
 
 
-def _may_always(step: BlobStep, length: int) -> int:  # noqa: ARG001 - as the signature wants it
+def _may_always(_: BlobStep, length: int) -> int:
     """For callers that limit nothing."""
     return length
 
